@@ -23,7 +23,6 @@ export function parseJson(text: string): { value: unknown; duplicates: readonly 
   return { value: JSON.parse(text) as unknown, duplicates: scanner.duplicates };
 }
 
-const WHITESPACE = /[ \t\n\r]*/y;
 // Unrolled: an alternation per character would need stack for each.
 const STRING = /"[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[\da-fA-F]{4})[^"\\\u0000-\u001f]*)*"/y;
 const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
@@ -33,63 +32,78 @@ class Scanner {
   readonly duplicates: DuplicateKey[] = [];
   readonly #text: string;
   #at = 0;
+  // Of the value at hand.
+  readonly #path: (string | number)[] = [];
 
   constructor(text: string) {
     this.#text = text;
   }
 
   document(): void {
-    this.#value([]);
+    this.#value();
     if (this.#peek() !== undefined) this.#fail('the end of the file');
   }
 
-  #value(path: JsonPath): void {
+  #value(): void {
     const first = this.#peek();
-    if (first === '{') this.#object(path);
-    else if (first === '[') this.#list(path);
+    if (first === '{') this.#object();
+    else if (first === '[') this.#list();
     else if (first === '"') this.#string();
-    else if (this.#match(SCALAR) === undefined) this.#fail('a value');
+    else if (!this.#skip(SCALAR)) this.#fail('a value');
   }
 
-  #object(path: JsonPath): void {
+  #object(): void {
     this.#at++;
     if (this.#take('}')) return;
     const seen = new Set<string>();
     do {
-      this.#key(path, seen);
+      this.#member(seen);
     } while (this.#take(','));
     if (!this.#take('}')) this.#fail('"," or "}"');
   }
 
-  #key(parent: JsonPath, seen: Set<string>): void {
+  #member(seen: Set<string>): void {
     if (this.#peek() !== '"') this.#fail('a key in double quotes');
     const start = this.#at;
-    const key = this.#string();
-    const path = [...parent, key];
-    if (seen.has(key)) this.duplicates.push({ path, line: this.#positionOf(start).line });
+    const key = JSON.parse(this.#string()) as string;
+    this.#path.push(key);
+    if (seen.has(key)) this.#addDuplicate(start);
     seen.add(key);
     if (!this.#take(':')) this.#fail('":"');
-    this.#value(path);
+    this.#value();
+    this.#path.pop();
   }
 
-  #list(path: JsonPath): void {
+  #addDuplicate(start: number): void {
+    this.duplicates.push({ path: [...this.#path], line: this.#positionOf(start).line });
+  }
+
+  #list(): void {
     this.#at++;
     if (this.#take(']')) return;
     let index = 0;
     do {
-      this.#value([...path, index++]);
+      this.#path.push(index++);
+      this.#value();
+      this.#path.pop();
     } while (this.#take(','));
     if (!this.#take(']')) this.#fail('"," or "]"');
   }
 
+  /** With its quotes. */
   #string(): string {
-    return JSON.parse(this.#match(STRING) ?? this.#fail(WHOLE_STRING)) as string;
+    const start = this.#at;
+    if (!this.#skip(STRING)) this.#fail(WHOLE_STRING);
+    return this.#text.slice(start, this.#at);
   }
 
   /** The next character that is not white space; undefined at the end. */
   #peek(): string | undefined {
-    this.#match(WHITESPACE);
-    return this.#text[this.#at];
+    let next = this.#text[this.#at];
+    while (next === ' ' || next === '\n' || next === '\r' || next === '\t') {
+      next = this.#text[++this.#at];
+    }
+    return next;
   }
 
   #take(character: string): boolean {
@@ -98,11 +112,11 @@ class Scanner {
     return true;
   }
 
-  #match(pattern: RegExp): string | undefined {
+  #skip(pattern: RegExp): boolean {
     pattern.lastIndex = this.#at;
-    const found = pattern.exec(this.#text)?.[0];
-    this.#at += found?.length ?? 0;
-    return found;
+    if (!pattern.test(this.#text)) return false;
+    this.#at = pattern.lastIndex;
+    return true;
   }
 
   /** Costs a walk over the text: only for what is reported. */

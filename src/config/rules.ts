@@ -89,10 +89,9 @@ function listProblems(
   const seen = new Set<string>();
   return list.flatMap((name, index) => {
     if (typeof name !== 'string') return []; // the schema's business
-    const found = describe(name, []);
     const at = [...path, index];
-    if (!defined.has(name)) return [problem(at, found, backendExpected(defined))];
-    if (seen.has(name)) return [problem(at, `${found} a second time`, 'each backend once')];
+    if (!defined.has(name)) return [problem(at, describe(name, []), backendExpected(defined))];
+    if (seen.has(name)) return [problem(at, `"${name}" a second time`, 'each backend once')];
     seen.add(name);
     return [];
   });

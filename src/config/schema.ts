@@ -22,7 +22,9 @@ function integer(min: number, max: number, unit: string) {
       ? `an integer of at least ${min}`
       : `an integer from ${min} to ${max}`;
   const expected = `${range} (${unit})`;
-  return z.int(expected).min(min, expected).max(max, expected);
+  const inRange = (value: number): boolean =>
+    Number.isSafeInteger(value) && value >= min && value <= max;
+  return z.number(expected).refine(inRange, expected);
 }
 
 function milliseconds() {

@@ -86,7 +86,7 @@ test('a measurement that maps to no backend is a bug of the caller', () => {
   );
 });
 
-test('10,000 measurements build in milliseconds', () => {
+test('10,000 measurements build in linear time', () => {
   const entries = Array.from({ length: 10_000 }, (_, i): [string, string[]] => [
     `measurement.${i}`,
     [`node${i % 7}`, `node${(i + 3) % 11}`],
@@ -95,5 +95,5 @@ test('10,000 measurements build in milliseconds', () => {
   const keymap = new Keymap(Object.fromEntries(entries));
   const elapsedMs = performance.now() - started;
   assert.deepEqual(keymap.routeOf('measurement.9999')?.backends, ['node3']);
-  assert.ok(elapsedMs < 200, `${elapsedMs} ms`); // about 10 ms; the rest is for a busy machine
+  assert.ok(elapsedMs < 1_000, `${elapsedMs} ms`); // about 10 ms: catches a quadratic walk only
 });
