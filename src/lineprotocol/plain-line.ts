@@ -1,0 +1,187 @@
+import {
+  BACKSLASH,
+  COMMA,
+  DOT,
+  EQUALS,
+  HASH,
+  isBlank,
+  MINUS,
+  NEWLINE,
+  QUOTE,
+  SPACE,
+  spacesEnd,
+} from './bytes.ts';
+import { digitsEnd, exceeds, SAFE_DIGITS } from './decimal.ts';
+import { hasDuplicateTags } from './key.ts';
+import { type LineScan, REFUSED } from './line-scan.ts';
+import { MAX_TIMESTAMP } from './timestamp.ts';
+import { LONG_FLOAT_BYTES } from './value.ts';
+
+/** Lines below this size cannot exceed a limit on keys. */
+const SHORT_LINE_BYTES = 65_000;
+
+/**
+ * The fast path: reads the line at body[at] if it is plain, in one pass that finds its end on the way. Plain are nearly all
+ * lines of real clients: valid, no backslash, no odd blanks. Returns false, with the scan in any state, where a line is not
+ * plain or where that takes more than a glance to see; the general path then judges. It must never accept a line that the
+ * general path refuses or reads otherwise.
+ */
+export function scanPlainLine(scan: LineScan, at: number): boolean {
+  scan.end = scan.body.length;
+  const keyEnd = plainKey(scan, at);
+  if (keyEnd === REFUSED) return false;
+  const fieldsEnd = plainFields(scan, keyEnd + 1);
+  if (fieldsEnd === REFUSED) return false;
+  const end = plainTimestamp(scan, fieldsEnd);
+  scan.end = end;
+  return end !== REFUSED && end - at < SHORT_LINE_BYTES;
+}
+
+/** Offset of the space after measurement and tags. */
+function plainKey(scan: LineScan, at: number): number {
+  const { body, end } = scan;
+  const head = body[at];
+  if (isBlank(head) || head === COMMA || head === HASH) return REFUSED;
+  for (; at < end; at++) {
+    const byte = body[at] as number;
+    if (byte > COMMA && byte !== BACKSLASH) continue;
+    if (byte === COMMA || byte === SPACE) {
+      scan.measurementEnd = at;
+      return byte === SPACE ? at : plainTags(scan, at);
+    }
+    if (byte === NEWLINE || byte === BACKSLASH) return REFUSED;
+  }
+  return REFUSED;
+}
+
+/** Offset of the space after the tags, of which the first begins with the `,` at `at`. */
+function plainTags(scan: LineScan, at: number): number {
+  const { body } = scan;
+  const first = at;
+  let tags = 0;
+  let sorted = true;
+  let previous = 0;
+  while (body[at] === COMMA) {
+    const equals = plainTagKey(scan, at + 1);
+    if (equals === REFUSED) return REFUSED;
+    if (tags > 0 && sorted) sorted = isBefore(body, previous, at);
+    previous = at;
+    tags++;
+    at = plainTagValue(scan, equals + 1);
+    if (at === REFUSED) return REFUSED;
+  }
+  return sorted || !hasDuplicateTags(body, first, tags) ? at : REFUSED;
+}
+
+/** Whether the first tag's key is below the second's; both end in a `=`. Without this, few lines would be plain. */
+function isBefore(body: Buffer, left: number, right: number): boolean {
+  for (;;) {
+    const a = body[++left] as number;
+    const b = body[++right] as number;
+    if (a !== b) return a === EQUALS || (a < b && b !== EQUALS);
+    if (a === EQUALS) return false;
+  }
+}
+
+/** Offset of the `=` after the tag key at `at`. */
+function plainTagKey(scan: LineScan, at: number): number {
+  const { body, end } = scan;
+  const start = at;
+  for (; at < end; at++) {
+    const byte = body[at] as number;
+    if (byte === EQUALS) return at > start ? at : REFUSED;
+    if (byte === COMMA || byte === SPACE || byte === NEWLINE || byte === BACKSLASH) return REFUSED;
+  }
+  return REFUSED;
+}
+
+/** Offset of the `,` or space after the tag value at `at`. */
+function plainTagValue(scan: LineScan, at: number): number {
+  const { body, end } = scan;
+  const start = at;
+  for (; at < end; at++) {
+    const byte = body[at] as number;
+    if (byte === COMMA || byte === SPACE) return at > start ? at : REFUSED;
+    if (byte === EQUALS || byte === NEWLINE || byte === BACKSLASH) return REFUSED;
+  }
+  return REFUSED;
+}
+
+/** Offset of the space, newline or end of body after the fields. */
+function plainFields(scan: LineScan, at: number): number {
+  const { body } = scan;
+  if (isBlank(body[at])) return REFUSED;
+  for (;;) {
+    const equals = plainTagKey(scan, at);
+    if (equals === REFUSED) return REFUSED;
+    at = plainValue(scan, equals + 1);
+    if (at === REFUSED || body[at] !== COMMA) break;
+    at++;
+  }
+  return at !== REFUSED && isPartEnd(scan, at) ? at : REFUSED;
+}
+
+/** Whether a part of the line ends at `at`. */
+function isPartEnd(scan: LineScan, at: number): boolean {
+  return at >= scan.end || scan.body[at] === SPACE || scan.body[at] === NEWLINE;
+}
+
+const LOWER_F = 0x66;
+const LOWER_I = 0x69;
+const LOWER_T = 0x74;
+const TRUE = Buffer.from('true');
+const FALSE = Buffer.from('false');
+
+/** Offset after the field value at `at`. Rare spellings are left to the general path: exponents, `TRUE`, `.5`. */
+function plainValue(scan: LineScan, at: number): number {
+  const { body } = scan;
+  const head = body[at];
+  if (head === QUOTE) return plainString(scan, at + 1);
+  if (head === LOWER_T) return plainWord(scan, at, TRUE);
+  if (head === LOWER_F) return plainWord(scan, at, FALSE);
+  return plainNumber(scan, at);
+}
+
+function plainNumber(scan: LineScan, at: number): number {
+  const { body, end } = scan;
+  const first = body[at] === MINUS ? at + 1 : at;
+  const whole = digitsEnd(body, first, end);
+  if (whole === first || whole - first > SAFE_DIGITS) return REFUSED;
+  if (body[whole] === LOWER_I) return whole + 1;
+  if (body[whole] !== DOT) return whole;
+  const fraction = digitsEnd(body, whole + 1, end);
+  return fraction - at < LONG_FLOAT_BYTES ? fraction : REFUSED;
+}
+
+/** Offset after `word` or its first letter. */
+function plainWord(scan: LineScan, at: number, word: Buffer): number {
+  const { body } = scan;
+  let length = 1;
+  while (length < word.length && body[at + length] === word[length]) length++;
+  return length === word.length || length === 1 ? at + length : REFUSED;
+}
+
+/** Offset after the quote that closes the string whose first byte is body[at]. It may hold newlines. */
+function plainString(scan: LineScan, at: number): number {
+  const { body, end } = scan;
+  for (; at < end; at++) {
+    const byte = body[at] as number;
+    if (byte === QUOTE) return at + 1;
+    if (byte === BACKSLASH) return REFUSED;
+  }
+  return REFUSED;
+}
+
+/** Offset of the newline or end of body that ends the line; body[at] is the space after the fields or that end. */
+function plainTimestamp(scan: LineScan, at: number): number {
+  const { body, end } = scan;
+  scan.timed = false;
+  at = spacesEnd(body, at, end);
+  if (at >= end || body[at] === NEWLINE) return at;
+  const first = body[at] === MINUS ? at + 1 : at;
+  const last = digitsEnd(body, first, end);
+  if (last === first || exceeds(body, first, last, MAX_TIMESTAMP[scan.precision])) return REFUSED;
+  scan.timed = true;
+  const stop = spacesEnd(body, last, end);
+  return stop >= end || body[stop] === NEWLINE ? stop : REFUSED;
+}

@@ -1,0 +1,40 @@
+import { scanAnyLine } from './any-line.ts';
+import { LineScan } from './line-scan.ts';
+import { scanPlainLine } from './plain-line.ts';
+import type { Precision } from './precision.ts';
+
+/** What the lines of a body turn out to be, in their order. Blank lines and comments are not shown. */
+export interface LineVisitor {
+  /**
+   * One valid line, body[start, end): no newline ends it, no blank precedes it (save where the line would not be one
+   * line without). body[start, measurementEnd) is the measurement, still escaped; `timed`: the line has a timestamp.
+   * Followed by a newline, or if it is not timed by ` <timestamp>` and a newline, it is read as the same point.
+   */
+  point(start: number, measurementEnd: number, end: number, timed: boolean): void;
+  /** One line that InfluxDB refuses, with its own words: what follows ``unable to parse '<line>': ``. */
+  invalid(start: number, end: number, reason: string): void;
+}
+
+/**
+ * Splits a write's body into lines and judges each one exactly as InfluxDB 1.x does, in time linear in the body. A line that
+ * some version of InfluxDB takes is valid, the backend judges.
+ */
+export function scanLines(body: Buffer, precision: Precision, visitor: LineVisitor): void {
+  const scan = new LineScan(body, precision);
+  let at = 0;
+  while (at < body.length) {
+    if (scanPlainLine(scan, at)) {
+      visitor.point(at, scan.measurementEnd, scan.end, scan.timed);
+      at = scan.end + 1;
+    } else {
+      at = visitAnyLine(scan, at, visitor);
+    }
+  }
+}
+
+function visitAnyLine(scan: LineScan, at: number, visitor: LineVisitor): number {
+  const { kind, next } = scanAnyLine(scan, at);
+  if (kind === 'point') visitor.point(scan.start, scan.measurementEnd, scan.end, scan.timed);
+  if (kind === 'invalid') visitor.invalid(scan.start, scan.end, scan.reason);
+  return next;
+}
