@@ -9,6 +9,7 @@ import { scanTimestamp } from './timestamp.ts';
  * InfluxDB 1.6 to 1.8, so that a line with several faults is refused with the same words.
  */
 export function acceptPoint(scan: LineScan): boolean {
+  scan.unsigned = false;
   const keyEnd = scanKey(scan);
   if (keyEnd === REFUSED) return false;
   const fields = blanksEnd(scan.body, keyEnd, scan.end);

@@ -1,6 +1,6 @@
 import { COMMA, DOT, isDigit, MINUS, PLUS, QUOTE, SPACE } from './bytes.ts';
 import { digitsEnd, exceeds, int64Fault, SAFE_DIGITS, UINT64_MAX } from './decimal.ts';
-import type { LineScan } from './line-scan.ts';
+import { INVALID_NUMBER, type LineScan } from './line-scan.ts';
 
 const LOWER_E = 0x65;
 const UPPER_E = 0x45;
@@ -57,7 +57,7 @@ function scanInteger(scan: LineScan, start: number, end: number): number {
   const { body } = scan;
   const digits = body[start] === MINUS ? start + 1 : start;
   if (digits === end - 1 || digitsEnd(body, digits, end) !== end - 1) {
-    return scan.refuse('invalid number');
+    return scan.refuse(INVALID_NUMBER);
   }
   const fault = end - 1 - start > SAFE_DIGITS ? int64Fault(body, start, end - 1) : undefined;
   if (fault === undefined) return end;
@@ -70,9 +70,9 @@ function scanInteger(scan: LineScan, start: number, end: number): number {
 function scanUnsigned(scan: LineScan, start: number, end: number): number {
   const { body } = scan;
   const wellFormed = digitsEnd(body, start, end) === end - 1;
-  return wellFormed && !exceeds(body, start, end - 1, UINT64_MAX)
-    ? end
-    : scan.refuse('invalid number');
+  if (!wellFormed || exceeds(body, start, end - 1, UINT64_MAX)) return scan.refuse(INVALID_NUMBER);
+  scan.unsigned = true;
+  return end;
 }
 
 /**
@@ -88,9 +88,9 @@ function floatFault(body: Buffer, start: number, end: number): string | undefine
     if (isDigit(byte)) continue;
     if (byte === DOT) dots++;
     else if (isExponent(byte) && at > start) exponents++;
-    else if (!(isSign(byte) && isExponent(body[at - 1]))) return 'invalid number';
+    else if (!(isSign(byte) && isExponent(body[at - 1]))) return INVALID_NUMBER;
   }
-  if (dots > 1 || end - first === dots) return 'invalid number';
+  if (dots > 1 || end - first === dots) return INVALID_NUMBER;
   const judged = exponents > 0 || end - start >= LONG_FLOAT_BYTES;
   return judged && !isFloat(body, first, end) ? 'invalid float' : undefined;
 }
