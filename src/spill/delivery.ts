@@ -1,0 +1,275 @@
+import { codeOf } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { type Cursor, saveCursor } from './cursor.ts';
+import type { Disk } from './disk.ts';
+import { keepDamage } from './quarantine.ts';
+import type { Segment } from './segment.ts';
+import { type DamagedRegion, type FoundRecord, SegmentReader } from './segment-reader.ts';
+import { minus, NOTHING, plus, type Totals } from './totals.ts';
+import type { RecordFields } from './record.ts';
+
+/** Where a record ends, and what of its segment is delivered once it is. Only the spill looks inside. */
+export interface Position {
+  readonly segment: Segment;
+  readonly end: number;
+  readonly delivered: Totals;
+}
+
+export interface StoredRecord extends RecordFields {
+  readonly sequence: number;
+  readonly payload: Buffer;
+  readonly position: Position;
+}
+
+export interface DeliveryDeps {
+  readonly disk: Disk;
+  readonly log: Log;
+  /** Lets go of the segment being written; false while appends are under way. */
+  readonly tryDetach: () => Promise<boolean>;
+}
+
+/** What recovery found on disk. */
+export interface Backlog {
+  readonly directory: string;
+  /** Oldest first. The position of the first undelivered byte is in the first of them. */
+  readonly segments: Segment[];
+  readonly offset: number;
+  /** Wholly delivered, oldest first; their files are to be deleted. */
+  readonly finished: Segment[];
+  /** Of the cursor: no record up to this one is needed. */
+  readonly sequence: number;
+  /** The cursor on disk agrees with all this. */
+  readonly isSaved: boolean;
+}
+
+/**
+ * The reading side of a spill: what comes next, what is delivered, and which segments are not needed any more. Not
+ * safe for concurrent use, the spill takes turns; appends may go on meanwhile.
+ */
+export class Delivery {
+  readonly #deps: DeliveryDeps;
+  readonly #directory: string;
+  // Invariant: oldest first; all but the last are never written again.
+  readonly #segments: Segment[];
+  // Invariant: everything before this byte of the first segment is delivered.
+  #offset: number;
+  #sequence: number;
+  // Invariant: older than all in #segments. Deleted in order, so that a crash never leaves an old one without the
+  // newer ones, which would be sent again on top of newer data.
+  readonly #finished: Segment[];
+  #isSaved: boolean;
+  #damaged = 0;
+
+  constructor(backlog: Backlog, deps: DeliveryDeps) {
+    this.#deps = deps;
+    this.#directory = backlog.directory;
+    this.#segments = backlog.segments;
+    this.#offset = backlog.offset;
+    this.#finished = backlog.finished;
+    this.#sequence = backlog.sequence;
+    this.#isSaved = backlog.isSaved;
+  }
+
+  /** Brings the disk up to date after opening. What fails now is done by a later peek or ack. */
+  async settle(): Promise<void> {
+    const { log } = this.#deps;
+    try {
+      if (this.#isSaved) await this.#reclaim();
+      else await this.#persist();
+    } catch (error) {
+      log.warn({ err: error, directory: this.#directory }, 'cannot save the spill cursor');
+    }
+  }
+
+  addSegment(segment: Segment): void {
+    this.#segments.push(segment);
+  }
+
+  /** Everything that is synced is delivered, and the cursor on disk says so. */
+  get isDone(): boolean {
+    return this.#isSaved && !this.#hasUnread;
+  }
+
+  get backlog(): Totals {
+    return this.#segments
+      .map((segment) => minus(segment.total, segment.delivered))
+      .reduce(plus, NOTHING);
+  }
+
+  /** What all segments occupy on disk, delivered parts included. */
+  get fileBytes(): number {
+    let bytes = 0;
+    for (const segment of this.#segments) bytes += segment.fileBytes;
+    for (const segment of this.#finished) bytes += segment.fileBytes;
+    return bytes;
+  }
+
+  /** Damaged regions met since the spill was opened. */
+  get damaged(): number {
+    return this.#damaged;
+  }
+
+  async peek(maxBytes: number): Promise<StoredRecord[]> {
+    if (!this.#isSaved) await this.#persist();
+    for (;;) {
+      this.#leaveFinished();
+      const front = this.#segments[0];
+      if (front === undefined || this.#offset >= front.end) return [];
+      const records = await this.#readOrLose(front, maxBytes);
+      if (records.length > 0) return positioned(records, front);
+    }
+  }
+
+  async ack(position: Position, sequence: number): Promise<void> {
+    const index = this.#segments.indexOf(position.segment);
+    const isNews = index > 0 || (index === 0 && position.end > this.#offset);
+    if (isNews) {
+      this.#finished.push(...this.#segments.splice(0, index));
+      this.#moveTo(position.segment, position);
+      this.#sequence = Math.max(this.#sequence, sequence);
+    }
+    if (!this.#isSaved) await this.#persist();
+  }
+
+  /** Deletes what is not needed any more. A file that cannot be deleted now is tried again later. */
+  async #reclaim(): Promise<void> {
+    this.#leaveFinished();
+    // The segment that the cursor names goes last: see #finished.
+    if ((await this.#deleteFinished()) && this.isDone && (await this.#deps.tryDetach())) {
+      // Between the answer and here an append may have started a segment; what was there is done all the same.
+      this.#finished.push(...this.#segments.splice(0, this.#offsetIsAtEnd ? 1 : 0));
+      this.#offset = 0;
+      await this.#deleteFinished();
+    }
+  }
+
+  get #offsetIsAtEnd(): boolean {
+    const front = this.#segments[0];
+    return front !== undefined && this.#offset >= front.end;
+  }
+
+  get #hasUnread(): boolean {
+    return this.#segments.some((segment, index) => segment.end > (index === 0 ? this.#offset : 0));
+  }
+
+  #moveTo(segment: Segment, to: { end: number; delivered: Totals }): void {
+    this.#offset = to.end;
+    segment.delivered = to.delivered;
+    this.#isSaved = false;
+  }
+
+  /** Only the last segment can still grow; any other is finished when its end is reached. */
+  #leaveFinished(): void {
+    for (;;) {
+      const [front, next] = this.#segments;
+      if (front === undefined || this.#offset < front.end) return;
+      // What a damaged header hid was counted, and will never be delivered.
+      front.delivered = front.total;
+      if (next === undefined) return;
+      this.#segments.shift();
+      this.#finished.push(front);
+      this.#offset = 0;
+    }
+  }
+
+  async #readOrLose(front: Segment, maxBytes: number): Promise<FoundRecord[]> {
+    const offset = this.#offset;
+    try {
+      const { disk } = this.#deps;
+      const found = await SegmentReader.with(disk, front, async (reader) => {
+        const records = await reader.records(offset, maxBytes);
+        return records.length > 0 ? records : reader.damagedRegion(offset);
+      });
+      if (Array.isArray(found)) return found;
+      await this.#passDamage(front, found);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      await this.#passDamage(front, { start: offset, end: front.end, totals: front.total });
+    }
+    return [];
+  }
+
+  async #passDamage(front: Segment, region: DamagedRegion): Promise<void> {
+    const { disk, log } = this.#deps;
+    const kept = await keepDamage(disk, front, region);
+    if (kept === undefined) front.isEvidence = true;
+    this.#damaged += 1;
+    const { start, end } = region;
+    log.error({ file: front.file, start, end, kept }, 'damaged part of the spill skipped');
+    this.#moveTo(front, { end, delivered: plus(front.delivered, region.totals) });
+    await this.#persist();
+  }
+
+  async #persist(): Promise<void> {
+    this.#leaveFinished();
+    try {
+      await this.#save();
+    } catch {
+      // A full disk must not keep us from freeing it. Deleting what lies behind is safe without the cursor: a
+      // cursor whose segment is gone means the oldest one that is left.
+      await this.#deleteFinished();
+      await this.#save();
+    }
+    await this.#reclaim();
+  }
+
+  async #save(): Promise<void> {
+    const front = this.#segments[0];
+    if (front === undefined) throw new Error('BUG: the cursor moved without a segment');
+    const offset = this.#offset;
+    if (!this.#hasUnread) this.#sequence = Math.max(this.#sequence, front.lastSequence);
+    const cursor: Cursor = {
+      sequence: this.#sequence,
+      segment: front.name,
+      offset,
+      delivered: front.delivered,
+    };
+    await saveCursor(this.#deps.disk, this.#directory, cursor);
+    this.#isSaved = true;
+  }
+
+  /** False when a file could not be deleted. */
+  async #deleteFinished(): Promise<boolean> {
+    for (let segment = this.#finished[0]; segment !== undefined; segment = this.#finished[0]) {
+      try {
+        await this.#deleteFile(segment);
+      } catch (error) {
+        const { file } = segment;
+        this.#deps.log.warn({ err: error, file }, 'cannot delete a delivered spill segment');
+        return false;
+      }
+      this.#finished.shift();
+    }
+    return true;
+  }
+
+  /** Synced one by one, which keeps the order of the deletions across a power cut. */
+  async #deleteFile({ file, isEvidence }: Segment): Promise<void> {
+    const { disk } = this.#deps;
+    try {
+      if (isEvidence) await disk.rename(file, `${file}.bad`);
+      else await disk.remove(file);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+    }
+    await disk.syncDirectory(this.#directory);
+  }
+}
+
+function positioned(records: readonly FoundRecord[], segment: Segment): StoredRecord[] {
+  let { delivered } = segment;
+  return records.map(({ header, payload, end }) => {
+    const { kind, points, db, rp, precision, sequence } = header;
+    delivered = plus(delivered, { records: 1, points, bytes: payload.length });
+    return {
+      kind,
+      points,
+      db,
+      rp,
+      precision,
+      sequence,
+      payload,
+      position: { segment, end, delivered },
+    };
+  });
+}
