@@ -1,0 +1,256 @@
+import type { Cursor } from './cursor.ts';
+import { SyntaxFault } from './cursor.ts';
+import type { TokenKind } from './lexer.ts';
+import { path } from './names.ts';
+import { parseDuration, parseInt64, parseUint64 } from './numbers.ts';
+import type { Span } from './statement.ts';
+
+/** What a router needs to know of an expression; it is judged, never evaluated. */
+export interface Expression {
+  readonly kind:
+    | 'wildcard'
+    | 'regex'
+    | 'call'
+    | 'distinct'
+    | 'name'
+    | 'typed name'
+    | 'number'
+    | 'duration'
+    | 'string'
+    | 'boolean'
+    | 'group'
+    | 'operation';
+  /** The name of a name or a call (lower case), the text of a string. */
+  readonly value: string;
+  readonly args: readonly Expression[];
+  /** Of a duration. */
+  readonly nanoseconds: bigint | undefined;
+  /** The loosest binding comparison or logical operator in it, at any depth. */
+  readonly comparison: TokenKind | undefined;
+  /** A wildcard or a regex stands in it, at any depth. */
+  readonly expands: boolean;
+}
+
+/** What is collected from all expressions of a clause. */
+export interface Notes {
+  /** Lower-case names of called functions, in order of their ends. */
+  readonly calls: Set<string>;
+  readonly nowCalls: Span[];
+  raw: boolean;
+}
+
+const PRECEDENCE: Partial<Record<TokenKind, number>> = {
+  OR: 1,
+  AND: 2,
+  '=': 3,
+  '!=': 3,
+  '=~': 3,
+  '!~': 3,
+  '<': 3,
+  '<=': 3,
+  '>': 3,
+  '>=': 3,
+  '+': 4,
+  '-': 4,
+  '|': 4,
+  '^': 4,
+  '*': 5,
+  '/': 5,
+  '%': 5,
+  '&': 5,
+};
+const LOOSEST_ARITHMETIC = 4;
+
+const TYPES: ReadonlySet<string> = new Set(['float', 'integer', 'unsigned', 'string', 'boolean']);
+
+/** Operands and operators in turn. No tree is built: only what `Expression` tells is merged, in constant time. */
+export function expression(cursor: Cursor, notes: Notes): Expression {
+  let whole = operand(cursor, notes);
+  for (;;) {
+    const operator = cursor.peek().kind;
+    if (PRECEDENCE[operator] === undefined) return whole;
+    cursor.take();
+    const matches = operator === '=~' || operator === '!~';
+    const right = matches ? pattern(cursor) : operand(cursor, notes);
+    whole = operation(whole, operator, right);
+  }
+}
+
+/** A regex where one may stand, else an expression. */
+export function regexOrExpression(cursor: Cursor, notes: Notes): Expression {
+  const regex = cursor.takeRegex();
+  return regex === undefined ? expression(cursor, notes) : leaf('regex', regex.value);
+}
+
+function leaf(kind: Expression['kind'], value = ''): Expression {
+  return {
+    kind,
+    value,
+    args: [],
+    nanoseconds: undefined,
+    comparison: undefined,
+    expands: kind === 'wildcard' || kind === 'regex',
+  };
+}
+
+function operation(left: Expression, operator: TokenKind, right: Expression): Expression {
+  const own = (PRECEDENCE[operator] ?? 0) < LOOSEST_ARITHMETIC ? operator : undefined;
+  return {
+    ...leaf('operation'),
+    comparison: looser(own, looser(left.comparison, right.comparison)),
+    expands: left.expands || right.expands,
+  };
+}
+
+function looser(a: TokenKind | undefined, b: TokenKind | undefined): TokenKind | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return (PRECEDENCE[b] ?? 0) < (PRECEDENCE[a] ?? 0) ? b : a;
+}
+
+function pattern(cursor: Cursor): Expression {
+  const regex = cursor.takeRegex();
+  return regex === undefined ? cursor.fail(['regex']) : leaf('regex', regex.value);
+}
+
+function operand(cursor: Cursor, notes: Notes): Expression {
+  const rule = OPERANDS[cursor.peek().kind];
+  if (rule === undefined) cursor.fail(['identifier', 'string', 'number', 'bool']);
+  return rule(cursor, notes);
+}
+
+const OPERANDS: Partial<Record<TokenKind, (cursor: Cursor, notes: Notes) => Expression>> = {
+  '(': group,
+  IDENT: reference,
+  DISTINCT: distinct,
+  STRING: (cursor) => leaf('string', cursor.take().value),
+  NUMBER: decimal,
+  INTEGER: (cursor) => integer(cursor, false),
+  DURATIONVAL: duration,
+  TRUE: boolean,
+  FALSE: boolean,
+  '*': wildcard,
+  '+': signed,
+  '-': signed,
+  REGEX: pattern, // a parameter's: a slash is a division here
+  BOUNDPARAM: unbound,
+};
+
+function group(cursor: Cursor, notes: Notes): Expression {
+  return cursor.nested(() => {
+    cursor.expect('(');
+    const inner = expression(cursor, notes);
+    cursor.expect(')');
+    return { ...inner, kind: 'group', args: [], nanoseconds: undefined };
+  });
+}
+
+/** `name(` is a call, whether the name is quoted or not; a blank before the bracket makes it a name. */
+function reference(cursor: Cursor, notes: Notes): Expression {
+  const { start, end, value } = cursor.peek();
+  if (cursor.text.charAt(end) !== '(') return variable(cursor);
+  cursor.take();
+  return call(cursor, value, notes, start);
+}
+
+function variable(cursor: Cursor): Expression {
+  const { names } = path(cursor);
+  const typed = cursor.takeRawIf('::') !== undefined;
+  if (typed) typeName(cursor);
+  return leaf(typed ? 'typed name' : 'name', names.map((name) => name.value).join('.'));
+}
+
+/** No blank may stand around `::`. */
+function typeName(cursor: Cursor): void {
+  const type = cursor.raw();
+  const known =
+    type.kind === 'FIELD' ||
+    type.kind === 'TAG' ||
+    (type.kind === 'IDENT' && TYPES.has(type.value.toLowerCase()));
+  if (!known) cursor.fail([...TYPES, 'field', 'tag'], type);
+  cursor.takeRawIf(type.kind);
+}
+
+/** The bracket opens directly at the cursor. `start` is where the name does. */
+function call(cursor: Cursor, name: string, notes: Notes, start: number): Expression {
+  const args = cursor.nested(() => argumentList(cursor, notes));
+  const value = name.toLowerCase();
+  notes.calls.add(value);
+  notes.raw = false;
+  if (value === 'now' && args.length === 0) notes.nowCalls.push({ start, end: cursor.at });
+  const comparison = args.map((arg) => arg.comparison).reduce(looser, undefined);
+  return { ...leaf('call', value), args, comparison, expands: args.some((arg) => arg.expands) };
+}
+
+function argumentList(cursor: Cursor, notes: Notes): readonly Expression[] {
+  cursor.takeRawIf('(');
+  const regex = cursor.takeRegex();
+  if (regex === undefined && cursor.takeRawIf(')') !== undefined) return [];
+  const args = [regex === undefined ? expression(cursor, notes) : leaf('regex', regex.value)];
+  while (cursor.takeIf(',') !== undefined) args.push(regexOrExpression(cursor, notes));
+  cursor.expect(')');
+  return args;
+}
+
+/** `DISTINCT(x)` is a call, `DISTINCT x` a form of its own; nothing but blanks may stand between. */
+function distinct(cursor: Cursor, notes: Notes): Expression {
+  const { start } = cursor.take();
+  if (cursor.raw().kind === '(') return call(cursor, 'distinct', notes, start);
+  if (cursor.takeRawIf('WS') === undefined) cursor.fail(['(', 'identifier'], cursor.raw());
+  notes.calls.add('distinct');
+  return leaf('distinct', cursor.name().value);
+}
+
+function wildcard(cursor: Cursor): Expression {
+  cursor.take();
+  if (cursor.takeRawIf('::') === undefined) return leaf('wildcard');
+  const type = cursor.takeRawIf('FIELD') ?? cursor.takeRawIf('TAG');
+  return type === undefined ? cursor.fail(['field', 'tag'], cursor.raw()) : leaf('wildcard');
+}
+
+function boolean(cursor: Cursor): Expression {
+  cursor.take();
+  return leaf('boolean');
+}
+
+function decimal(cursor: Cursor): Expression {
+  const token = cursor.take();
+  if (!Number.isFinite(Number(token.value))) cursor.failWith('unable to parse number', token);
+  return leaf('number');
+}
+
+/** Up to 64 bits unsigned; with a minus in front, up to 63 bits and the one number more that fits. */
+function integer(cursor: Cursor, negative: boolean): Expression {
+  const token = cursor.take();
+  const digits = token.value.replace(/^-/, '');
+  const value = parseUint64(digits);
+  if (value === undefined) cursor.failWith('unable to parse integer', token);
+  if (negative && parseInt64(digits) === undefined && value !== 2n ** 63n) {
+    throw new SyntaxFault(`constant -${digits} underflows int64`);
+  }
+  return leaf('number');
+}
+
+function duration(cursor: Cursor): Expression {
+  const result = parseDuration(cursor.take().value);
+  if (!result.ok) throw new SyntaxFault(result.error);
+  return { ...leaf('duration'), nanoseconds: result.nanoseconds };
+}
+
+const SIGNABLE: readonly TokenKind[] = ['NUMBER', 'INTEGER', 'DURATIONVAL', '(', 'IDENT'];
+
+/** A sign before a name, a call or a bracket is a multiplication; a second sign is an error. */
+function signed(cursor: Cursor, notes: Notes): Expression {
+  const negative = cursor.take().kind === '-';
+  const { kind } = cursor.peek();
+  if (!SIGNABLE.includes(kind)) cursor.fail(['identifier', 'number', 'duration', '(']);
+  if (kind === 'INTEGER') return integer(cursor, negative);
+  const positive = operand(cursor, notes);
+  if (positive.kind === 'number') return positive;
+  if (positive.nanoseconds === undefined) return operation(leaf('number'), '*', positive);
+  return negative ? { ...positive, nanoseconds: -positive.nanoseconds } : positive;
+}
+
+function unbound(cursor: Cursor): never {
+  const name = cursor.peek().value.replace(/^\$/, '');
+  throw new SyntaxFault(name === '' ? 'empty bound parameter' : `missing parameter: ${name}`);
+}

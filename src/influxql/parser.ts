@@ -1,0 +1,69 @@
+import { Cursor, SyntaxFault } from './cursor.ts';
+import { emptyStatement } from './draft.ts';
+import { LANGUAGE, OTHERWISE, type Branch, type Row } from './language.ts';
+import { bindParams, isCleanText } from './params.ts';
+import { effectOf, type Statement } from './statement.ts';
+
+export type ParseResult =
+  | { readonly ok: true; readonly statements: readonly Statement[] }
+  | { readonly ok: false; readonly error: string };
+
+/** UTF-16 units of a query. A dashboard's longest are some ten thousand. */
+export const MAX_QUERY_LENGTH = 1024 * 1024;
+/** Statements of one query: each may cost a request per backend. */
+export const MAX_STATEMENTS = 1000;
+
+/**
+ * The statements of the text of a `q` parameter, in order; an empty text has none. `params` is the decoded JSON object
+ * of the `params` parameter, or undefined. The error is what follows `error parsing query: ` in InfluxDB's answer.
+ * Linear in the length of the text.
+ */
+export function parseQuery(text: string, params?: unknown): ParseResult {
+  if (text.length > MAX_QUERY_LENGTH) return { ok: false, error: 'query is too long' };
+  if (!isCleanText(text)) {
+    return { ok: false, error: 'query holds a NUL or half of a surrogate pair' };
+  }
+  const bound = bindParams(params);
+  if (!bound.ok) return bound;
+  try {
+    return { ok: true, statements: parseBatch(new Cursor(text, bound.bindings)) };
+  } catch (error) {
+    if (error instanceof SyntaxFault) return { ok: false, error: error.message };
+    throw error;
+  }
+}
+
+/** Statements, with at least one semicolon between any two. Throws SyntaxFault. */
+export function parseBatch(cursor: Cursor): readonly Statement[] {
+  const statements: Statement[] = [];
+  for (let separated = true; cursor.peek().kind !== 'EOF';) {
+    if (cursor.takeIf(';') !== undefined) {
+      separated = true;
+      continue;
+    }
+    if (!separated) cursor.fail([';']);
+    if (statements.length === MAX_STATEMENTS)
+      throw new SyntaxFault('query has too many statements');
+    statements.push(parseStatement(cursor));
+    separated = false;
+  }
+  return statements;
+}
+
+function parseStatement(cursor: Cursor): Statement {
+  const { start } = cursor.peek();
+  const { type, rules } = findRow(cursor, LANGUAGE);
+  const statement = emptyStatement(type, start);
+  for (const rule of rules) rule(cursor, { statement, clauses: statement, depth: 0 });
+  return { ...statement, end: cursor.at, effect: effectOf(statement.type) };
+}
+
+/** Reads keywords as long as the table branches on them. */
+function findRow(cursor: Cursor, branch: Branch): Row {
+  const { kind } = cursor.peek();
+  const next = branch.get(kind);
+  if (next !== undefined) cursor.take();
+  const found = next ?? branch.get(OTHERWISE);
+  if (found === undefined) cursor.fail([...branch.keys()]);
+  return 'rules' in found ? found : findRow(cursor, found);
+}

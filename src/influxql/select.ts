@@ -1,0 +1,117 @@
+import {
+  fill,
+  groupBy,
+  limit,
+  offset,
+  orderBy,
+  slimit,
+  soffset,
+  timezone,
+  where,
+} from './clauses.ts';
+import { SyntaxFault, type Cursor } from './cursor.ts';
+import { emptyClauses, spanFrom, type Rule, type Scope } from './draft.ts';
+import { regexOrExpression, type Expression, type Notes } from './expression.ts';
+import { namedSource, regexSource, target } from './names.ts';
+import { position } from './position.ts';
+import type { Field, Target } from './statement.ts';
+
+const TAIL: readonly Rule[] = [
+  where,
+  groupBy,
+  fill,
+  orderBy,
+  limit,
+  offset,
+  slimit,
+  soffset,
+  timezone,
+];
+
+/** A SELECT of the top level; with INTO it writes. */
+export const select: Rule = (cursor, scope) => {
+  const { statement } = scope;
+  statement.into = selectBody(cursor, scope);
+  if (statement.into !== undefined) statement.type = 'select into';
+};
+
+/** EXPLAIN reads INTO and writes nothing. ANALYZE runs the query. */
+export const explain: Rule = (cursor, scope) => {
+  const { statement } = scope;
+  if (cursor.takeIf('ANALYZE') !== undefined) statement.type = 'explain analyze';
+  cursor.takeWord('VERBOSE'); // of InfluxDB 1.12
+  cursor.expect('SELECT');
+  statement.into = selectBody(cursor, scope);
+};
+
+/** The query of a continuous query must write, and must group by time if it aggregates. */
+export const continuousSelect: Rule = (cursor, scope) => {
+  cursor.expect('SELECT');
+  scope.statement.into = selectBody(cursor, scope, 'INTO');
+  const interval = scope.clauses.dimensions.find(({ kind }) => kind === 'time')?.interval ?? 0n;
+  if (!scope.clauses.raw && interval === 0n) cursor.fail(['GROUP BY time(...)']);
+};
+
+/** What follows the word SELECT. */
+function selectBody(cursor: Cursor, scope: Scope, afterFields?: 'INTO'): Target | undefined {
+  fields(cursor, scope);
+  if (afterFields !== undefined && cursor.peek().kind !== afterFields) cursor.fail([afterFields]);
+  const into = cursor.takeIf('INTO') === undefined ? undefined : target(cursor);
+  cursor.expect('FROM');
+  do source(cursor, scope);
+  while (cursor.takeIf(',') !== undefined);
+  for (const clause of TAIL) clause(cursor, scope);
+  return into;
+}
+
+function source(cursor: Cursor, scope: Scope): void {
+  if (regexSource(cursor, scope)) return;
+  if (cursor.peek().kind !== '(') namedSource(cursor, scope);
+  else
+    cursor.nested(() => {
+      subquery(cursor, scope);
+    });
+}
+
+function subquery(cursor: Cursor, { statement, depth }: Scope): void {
+  cursor.expect('(');
+  cursor.expect('SELECT');
+  const clauses = emptyClauses();
+  const ignored = selectBody(cursor, { statement, clauses, depth: depth + 1 });
+  cursor.expect(')');
+  if (ignored !== undefined) statement.ignoredTargets.push(ignored);
+  statement.subqueries.push(clauses);
+}
+
+function fields(cursor: Cursor, { statement, clauses }: Scope): void {
+  const notes: Notes = { calls: new Set(), nowCalls: statement.nowCalls, raw: true };
+  do {
+    clauses.fields.push(field(cursor, notes));
+  } while (commaAfterField(cursor, clauses.fields.at(-1)));
+  clauses.calls = [...notes.calls];
+  clauses.raw = notes.raw;
+}
+
+/** Behind an alias at most one run of blanks, and no comment, may stand before the comma. */
+function commaAfterField(cursor: Cursor, field: Field | undefined): boolean {
+  if (field?.alias === undefined) return cursor.takeIf(',') !== undefined;
+  cursor.takeRawIf('WS');
+  return cursor.takeRawIf(',') !== undefined;
+}
+
+function field(cursor: Cursor, notes: Notes): Field {
+  const first = cursor.peek();
+  const item = regexOrExpression(cursor, notes);
+  if (item.comparison !== undefined) {
+    throw new SyntaxFault(
+      `invalid operator ${item.comparison} in SELECT clause at ${position(cursor.text, first)}; operator is intended for WHERE clause`,
+    );
+  }
+  const alias = cursor.takeIf('AS') === undefined ? undefined : cursor.name().value;
+  return { kind: kindOf(item), expands: item.expands, alias, ...spanFrom(first.start, cursor) };
+}
+
+function kindOf({ kind }: Expression): Field['kind'] {
+  if (kind === 'wildcard' || kind === 'regex' || kind === 'call' || kind === 'name') return kind;
+  return kind === 'typed name' ? 'name' : 'other';
+}
