@@ -1,4 +1,4 @@
-import { isDigit, MINUS, ZERO } from './bytes.ts';
+import { MINUS, NINE, ZERO } from './bytes.ts';
 
 /** The largest magnitudes of a signed 64 bit integer, as decimal digits without a leading zero. */
 const INT64_MAX = Buffer.from('9223372036854775807');
@@ -10,7 +10,10 @@ export const SAFE_DIGITS = 18;
 
 /** Offset of the first byte in [at, end) that is no digit, or `end`. */
 export function digitsEnd(body: Buffer, at: number, end: number): number {
-  while (at < end && isDigit(body[at])) at++;
+  for (; at < end; at++) {
+    const byte = body[at] as number;
+    if (byte < ZERO || byte > NINE) break;
+  }
   return at;
 }
 
@@ -22,7 +25,9 @@ export function exceeds(body: Buffer, start: number, end: number, limit: Buffer)
   while (start < end && body[start] === ZERO) start++;
   const digits = end - start;
   if (digits !== limit.length) return digits > limit.length;
-  return body.compare(limit, 0, limit.length, start, end) > 0;
+  let same = 0;
+  while (same < digits && body[start + same] === limit[same]) same++;
+  return same < digits && body.readUInt8(start + same) > limit.readUInt8(same);
 }
 
 /** What is wrong with body[start, end), `-` and digits only, as a signed 64 bit integer; undefined: nothing. */

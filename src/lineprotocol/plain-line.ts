@@ -11,11 +11,12 @@ import {
   SPACE,
   spacesEnd,
 } from './bytes.ts';
-import { digitsEnd, exceeds, SAFE_DIGITS } from './decimal.ts';
+import { exceeds, SAFE_DIGITS } from './decimal.ts';
 import { hasDuplicateTags } from './key.ts';
 import { type LineScan, REFUSED } from './line-scan.ts';
 import { MAX_TIMESTAMP } from './timestamp.ts';
 import { LONG_FLOAT_BYTES } from './value.ts';
+import { nameStop, numberStop, stringStop } from './words.ts';
 
 /** Lines below this size cannot exceed a limit on keys. */
 const SHORT_LINE_BYTES = 65_000;
@@ -39,19 +40,16 @@ export function scanPlainLine(scan: LineScan, at: number): boolean {
 
 /** Offset of the space after measurement and tags. */
 function plainKey(scan: LineScan, at: number): number {
-  const { body, end } = scan;
+  const { body, view, end } = scan;
   const head = body[at];
   if (isBlank(head) || head === COMMA || head === HASH) return REFUSED;
-  for (; at < end; at++) {
-    const byte = body[at] as number;
-    if (byte > COMMA && byte !== BACKSLASH) continue;
-    if (byte === COMMA || byte === SPACE) {
-      scan.measurementEnd = at;
-      return byte === SPACE ? at : plainTags(scan, at);
-    }
-    if (byte === NEWLINE || byte === BACKSLASH) return REFUSED;
+  at = nameStop(view, at);
+  while (at < end && body[at] !== COMMA && body[at] !== SPACE) {
+    if (body[at] === NEWLINE || body[at] === BACKSLASH) return REFUSED;
+    at = nameStop(view, at + 1);
   }
-  return REFUSED;
+  scan.measurementEnd = at;
+  return plainTags(scan, at);
 }
 
 /** Offset of the space after the tags, of which the first begins with the `,` at `at`. */
@@ -62,14 +60,15 @@ function plainTags(scan: LineScan, at: number): number {
   let sorted = true;
   let previous = 0;
   while (body[at] === COMMA) {
-    const equals = plainTagKey(scan, at + 1);
+    const equals = plainKeyEnd(scan, at + 1);
     if (equals === REFUSED) return REFUSED;
     if (tags > 0 && sorted) sorted = isBefore(body, previous, at);
     previous = at;
     tags++;
-    at = plainTagValue(scan, equals + 1);
-    if (at === REFUSED) return REFUSED;
+    at = plainNameEnd(scan, equals + 1);
+    if (at === equals + 1) return REFUSED;
   }
+  if (body[at] !== SPACE) return REFUSED;
   return sorted || !hasDuplicateTags(body, first, tags) ? at : REFUSED;
 }
 
@@ -83,28 +82,26 @@ function isBefore(body: Buffer, left: number, right: number): boolean {
   }
 }
 
-/** Offset of the `=` after the tag key at `at`. */
-function plainTagKey(scan: LineScan, at: number): number {
-  const { body, end } = scan;
-  const start = at;
-  for (; at < end; at++) {
-    const byte = body[at] as number;
-    if (byte === EQUALS) return at > start ? at : REFUSED;
-    if (byte === COMMA || byte === SPACE || byte === NEWLINE || byte === BACKSLASH) return REFUSED;
-  }
-  return REFUSED;
+/** Offset of the `=` after the tag or field key at `at`. */
+function plainKeyEnd(scan: LineScan, at: number): number {
+  const equals = plainNameEnd(scan, at);
+  return equals > at && scan.body[equals] === EQUALS ? equals : REFUSED;
 }
 
-/** Offset of the `,` or space after the tag value at `at`. */
-function plainTagValue(scan: LineScan, at: number): number {
-  const { body, end } = scan;
-  const start = at;
-  for (; at < end; at++) {
-    const byte = body[at] as number;
-    if (byte === COMMA || byte === SPACE) return at > start ? at : REFUSED;
-    if (byte === EQUALS || byte === NEWLINE || byte === BACKSLASH) return REFUSED;
+/** Offset of the first `=`, `,`, space, newline or backslash from `at` on, or the end of the body. */
+function plainNameEnd(scan: LineScan, at: number): number {
+  const { body, view } = scan;
+  for (;;) {
+    at = nameStop(view, at);
+    if (at >= scan.end || isNameEnd(body[at])) return at;
+    at++;
   }
-  return REFUSED;
+}
+
+function isNameEnd(byte: number | undefined): boolean {
+  return (
+    byte === EQUALS || byte === COMMA || byte === SPACE || byte === NEWLINE || byte === BACKSLASH
+  );
 }
 
 /** Offset of the space, newline or end of body after the fields. */
@@ -112,7 +109,7 @@ function plainFields(scan: LineScan, at: number): number {
   const { body } = scan;
   if (isBlank(body[at])) return REFUSED;
   for (;;) {
-    const equals = plainTagKey(scan, at);
+    const equals = plainKeyEnd(scan, at);
     if (equals === REFUSED) return REFUSED;
     at = plainValue(scan, equals + 1);
     if (at === REFUSED || body[at] !== COMMA) break;
@@ -143,13 +140,13 @@ function plainValue(scan: LineScan, at: number): number {
 }
 
 function plainNumber(scan: LineScan, at: number): number {
-  const { body, end } = scan;
+  const { body, view } = scan;
   const first = body[at] === MINUS ? at + 1 : at;
-  const whole = digitsEnd(body, first, end);
+  const whole = numberStop(view, first);
   if (whole === first || whole - first > SAFE_DIGITS) return REFUSED;
   if (body[whole] === LOWER_I) return whole + 1;
   if (body[whole] !== DOT) return whole;
-  const fraction = digitsEnd(body, whole + 1, end);
+  const fraction = numberStop(view, whole + 1);
   return fraction - at < LONG_FLOAT_BYTES ? fraction : REFUSED;
 }
 
@@ -163,23 +160,18 @@ function plainWord(scan: LineScan, at: number, word: Buffer): number {
 
 /** Offset after the quote that closes the string whose first byte is body[at]. It may hold newlines. */
 function plainString(scan: LineScan, at: number): number {
-  const { body, end } = scan;
-  for (; at < end; at++) {
-    const byte = body[at] as number;
-    if (byte === QUOTE) return at + 1;
-    if (byte === BACKSLASH) return REFUSED;
-  }
-  return REFUSED;
+  at = stringStop(scan.view, at);
+  return scan.body[at] === QUOTE ? at + 1 : REFUSED;
 }
 
 /** Offset of the newline or end of body that ends the line; body[at] is the space after the fields or that end. */
 function plainTimestamp(scan: LineScan, at: number): number {
-  const { body, end } = scan;
+  const { body, view, end } = scan;
   scan.timed = false;
   at = spacesEnd(body, at, end);
   if (at >= end || body[at] === NEWLINE) return at;
   const first = body[at] === MINUS ? at + 1 : at;
-  const last = digitsEnd(body, first, end);
+  const last = numberStop(view, first);
   if (last === first || exceeds(body, first, last, MAX_TIMESTAMP[scan.precision])) return REFUSED;
   scan.timed = true;
   const stop = spacesEnd(body, last, end);
