@@ -1,4 +1,4 @@
-import { type DestinationStream, type Logger, pino } from 'pino';
+import { type Logger, pino } from 'pino';
 
 /**
  * Structured log. Messages are constants and data goes into fields, so that lines can be counted.
@@ -7,12 +7,13 @@ import { type DestinationStream, type Logger, pino } from 'pino';
 export type Log = Pick<Logger, 'error' | 'warn' | 'info' | 'debug'>;
 
 /** JSON lines on standard output, or appended to `filePath` (which is created with its folders). */
-export function openLog(filePath: string | undefined): { log: Log; flush: () => void } {
-  const destination: DestinationStream & { flushSync(): void } =
+export function openLog(filePath: string | undefined): Log {
+  // Written at once: the last lines before a crash are the ones that matter, and few lines are written.
+  const destination =
     filePath === undefined
       ? pino.destination({ sync: true })
       : pino.destination({ dest: filePath, append: true, mkdir: true, sync: true });
-  const log = pino(
+  return pino(
     {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
@@ -20,10 +21,4 @@ export function openLog(filePath: string | undefined): { log: Log; flush: () => 
     },
     destination,
   );
-  return {
-    log,
-    flush: () => {
-      destination.flushSync();
-    },
-  };
 }
