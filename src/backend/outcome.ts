@@ -1,0 +1,77 @@
+import { codeOf, messageOf } from '../core/errors.ts';
+
+/** What one answer of a backend to a write means for the points in it. */
+export type Outcome =
+  /** 204, and only that: every point of the body is stored. */
+  | { readonly kind: 'stored' }
+  /** These bytes will never be taken; part of the body may have been stored. `error` is the backend's own text. */
+  | { readonly kind: 'refused'; readonly status: number; readonly error: string }
+  /** 413: the body is larger than the backend takes; its halves may fit. */
+  | { readonly kind: 'too large'; readonly error: string }
+  /** Not stored, or not known to be: keep the points and try again. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly retryAfterMs?: number };
+
+export interface WriteAnswer {
+  readonly status: number;
+  /** The `Retry-After` header as it came. */
+  readonly retryAfter: string | undefined;
+  /** The body's text, at most some KiB of it. */
+  readonly body: string;
+}
+
+/**
+ * Decided by status and text, for InfluxDB 1.6 to 1.12. When in doubt the points are kept: a 401 or a missing database
+ * is for an operator to mend, a 5xx for time. An unknown retention policy is a 500 on 1.6.7 although it is the client's
+ * fault: retried, it would hold up everybody's replay for ever.
+ */
+export function outcomeOf(answer: WriteAnswer, now: number): Outcome {
+  const { status } = answer;
+  if (status === 204) return { kind: 'stored' };
+  const error = errorTextOf(answer.body);
+  if (status === 413) return { kind: 'too large', error };
+  if (status === 400 || status === 422) return { kind: 'refused', status, error };
+  if (status === 500 && error.includes('retention policy not found')) {
+    return { kind: 'refused', status, error };
+  }
+  const reason = error === '' ? `status ${status}` : `status ${status}: ${error}`;
+  const retryAfterMs = retryAfterMsOf(answer.retryAfter, now);
+  return retryAfterMs === undefined
+    ? { kind: 'failed', reason }
+    : { kind: 'failed', reason, retryAfterMs };
+}
+
+/**
+ * No answer came, or none that can be read. influxd up to 1.8 copies raw bytes of a refused line into the header
+ * `X-Influxdb-Error`, which a strict HTTP parser cannot accept: that is a refusal, and sending the line again
+ * would only repeat it.
+ */
+export function outcomeOfFailure(error: unknown): Outcome {
+  if (codeOf(error) === 'HPE_INVALID_HEADER_TOKEN') {
+    return {
+      kind: 'refused',
+      status: 400,
+      error: 'partial write: the points hold bytes that the server refused and could not report',
+    };
+  }
+  return { kind: 'failed', reason: codeOf(error) ?? messageOf(error) };
+}
+
+/** The `error` of InfluxDB's JSON body, or the whole text of anything else, trimmed. */
+export function errorTextOf(body: string): string {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    if (typeof parsed === 'object' && parsed !== null && 'error' in parsed) {
+      return String(parsed.error);
+    }
+  } catch {
+    // Not JSON: a load balancer's page or influxd's plain 503.
+  }
+  return body.trim();
+}
+
+/** `Retry-After` is whole seconds or an HTTP date; anything else counts as absent. Milliseconds from `now`. */
+export function retryAfterMsOf(header: string | undefined, now: number): number | undefined {
+  if (header === undefined || header.trim() === '') return undefined;
+  const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - now;
+  return ms > 0 ? ms : undefined;
+}
