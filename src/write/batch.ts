@@ -1,0 +1,66 @@
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+
+const compress = promisify(gzip);
+
+/** Lines of one request that share one route: what a verdict is given on. */
+export interface Part {
+  /** Whole lines, each ended by a newline. */
+  readonly payload: Buffer;
+  readonly points: number;
+  /** When the body of the request had been read, in clock milliseconds. */
+  readonly arrivedAt: number;
+  /** Room for it that is kept free in the spill of each backend of the route. */
+  readonly reservedBytes: number;
+}
+
+/** What may share one request to a backend. */
+export interface WriteTarget {
+  readonly routeId: number;
+  readonly rp: string;
+  readonly precision: string;
+}
+
+/** Parts that go to every backend of a route together, compressed once. */
+export class Batch {
+  readonly target: WriteTarget;
+  readonly parts: readonly Part[];
+  readonly points: number;
+  /** Bytes of the lines, before compression. */
+  readonly bytes: number;
+  /** The age of its oldest part decides how long a backend may take. */
+  readonly arrivedAt: number;
+  readonly reservedBytes: number;
+  readonly #gzipLevel: number;
+  #gzipped: Promise<Buffer> | undefined;
+
+  constructor(target: WriteTarget, parts: readonly Part[], gzipLevel: number) {
+    this.target = target;
+    this.parts = parts;
+    this.points = parts.reduce((sum, part) => sum + part.points, 0);
+    this.bytes = parts.reduce((sum, part) => sum + part.payload.length, 0);
+    this.arrivedAt = Math.min(...parts.map((part) => part.arrivedAt));
+    this.reservedBytes = parts.reduce((sum, part) => sum + part.reservedBytes, 0);
+    this.#gzipLevel = gzipLevel;
+  }
+
+  plain(): Buffer {
+    const [only] = this.parts;
+    if (only !== undefined && this.parts.length === 1) return only.payload;
+    return Buffer.concat(
+      this.parts.map((part) => part.payload),
+      this.bytes,
+    );
+  }
+
+  /** One gzip member that ends in a newline, so that members of several batches can be joined. */
+  gzipped(): Promise<Buffer> {
+    this.#gzipped ??= compress(this.plain(), { level: this.#gzipLevel });
+    return this.#gzipped;
+  }
+}
+
+/** Identifies a target: equal keys may share a request. */
+export function targetKey({ routeId, precision, rp }: WriteTarget): string {
+  return `${routeId} ${precision} ${rp}`;
+}

@@ -1,0 +1,94 @@
+import type { Clock, CancelTimer } from '../core/time.ts';
+import { Batch, type Part, type WriteTarget } from './batch.ts';
+import type { Verdict } from './verdict.ts';
+
+/** Takes batches of one backend, in the order of the calls. */
+export interface Destination {
+  /** One verdict a part. Rejects when the points are neither stored nor on disk. */
+  deliver(batch: Batch): Promise<readonly Verdict[]>;
+}
+
+export interface CoalescerOptions {
+  readonly target: WriteTarget;
+  /** The backends of the route; every one gets every batch. */
+  readonly destinations: readonly Destination[];
+  /** Points in a batch; one part may hold more only if it arrives so. */
+  readonly maxPoints: number;
+  /** The longest time that a part waits for others, milliseconds. */
+  readonly maxWaitMs: number;
+  readonly gzipLevel: number;
+}
+
+interface Waiting {
+  readonly part: Part;
+  readonly resolve: (verdicts: Promise<readonly Verdict[]>) => void;
+}
+
+/**
+ * Gathers the parts of one write target while a batch is on its way, and sends them on together as soon as the fastest
+ * backend has answered: no delay when idle, large batches when busy.
+ */
+export class Coalescer {
+  #waiting: Waiting[] = [];
+  #waitingPoints = 0;
+  // Batches that no backend has answered yet.
+  #underway = 0;
+  #cancelTimer: CancelTimer | undefined;
+  readonly #options: CoalescerOptions;
+  readonly #clock: Clock;
+
+  constructor(options: CoalescerOptions, clock: Clock) {
+    this.#options = options;
+    this.#clock = clock;
+  }
+
+  /** Nothing gathered and nothing on its way: the coalescer can be forgotten. */
+  get isIdle(): boolean {
+    return this.#underway === 0 && this.#waiting.length === 0;
+  }
+
+  /** One verdict per backend of the route. Rejects when a backend could neither store nor spill the part. */
+  add(part: Part): Promise<readonly Verdict[]> {
+    if (this.#waitingPoints + part.points > this.#options.maxPoints) this.#send();
+    const verdicts = new Promise<readonly Verdict[]>((resolve) => {
+      this.#waiting.push({ part, resolve });
+    });
+    this.#waitingPoints += part.points;
+    if (this.#underway === 0 || this.#waitingPoints >= this.#options.maxPoints) this.#send();
+    else this.#cancelTimer ??= this.#clock.after(this.#options.maxWaitMs, this.#send);
+    return verdicts;
+  }
+
+  readonly #send = (): void => {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    const waiting = this.#waiting;
+    if (waiting.length === 0) return;
+    this.#waiting = [];
+    this.#waitingPoints = 0;
+    this.#dispatch(waiting);
+  };
+
+  #dispatch(waiting: readonly Waiting[]): void {
+    const { target, destinations, gzipLevel } = this.#options;
+    const parts = waiting.map(({ part }) => part);
+    const batch = new Batch(target, parts, gzipLevel);
+    const deliveries = destinations.map((destination) => destination.deliver(batch));
+    this.#underway += 1;
+    const answered = (): void => {
+      this.#underway -= 1;
+      if (this.#underway === 0) this.#send();
+    };
+    Promise.race(deliveries).then(answered, answered);
+    const all = Promise.all(deliveries);
+    waiting.forEach(({ resolve }, index) => {
+      resolve(all.then((perBackend) => perBackend.map((verdicts) => verdictOf(verdicts, index))));
+    });
+  }
+}
+
+function verdictOf(verdicts: readonly Verdict[], index: number): Verdict {
+  const verdict = verdicts[index];
+  if (verdict === undefined) throw new Error(`BUG: no verdict on part ${index}`);
+  return verdict;
+}

@@ -1,0 +1,39 @@
+import type { Consignment } from './consignment.ts';
+
+/** The batches of one write target at one backend: at most one request is under way, the others wait in order. */
+export class Lane {
+  #underway: readonly Consignment[] = [];
+  #queue: Consignment[] = [];
+
+  get isIdle(): boolean {
+    return this.#underway.length === 0 && this.#queue.length === 0;
+  }
+
+  push(consignment: Consignment): void {
+    this.#queue.push(consignment);
+  }
+
+  /** What the next request carries: the oldest batch and those behind it that fit `maxPoints` with it. */
+  take(maxPoints: number): readonly Consignment[] {
+    let count = 0;
+    let points = 0;
+    for (const { batch } of this.#queue) {
+      points += batch.points;
+      if (count > 0 && points > maxPoints) break;
+      count += 1;
+    }
+    this.#underway = this.#queue.splice(0, count);
+    return this.#underway;
+  }
+
+  finish(): void {
+    this.#underway = [];
+  }
+
+  /** All that is not settled, oldest first; what waited is taken out, what is under way stays until it is finished. */
+  surrender(): readonly Consignment[] {
+    const waiting = this.#queue;
+    this.#queue = [];
+    return [...this.#underway.filter(({ isSettled }) => !isSettled), ...waiting];
+  }
+}

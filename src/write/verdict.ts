@@ -1,0 +1,69 @@
+/** What became of one part at one backend. */
+export type Verdict =
+  | { readonly kind: 'stored' }
+  /** On disk, synced, to be replayed. */
+  | { readonly kind: 'spilled' }
+  | Refusal;
+
+/** The backend will never take (all of) the part; `error` is its own text. The other lines are stored. */
+export interface Refusal {
+  readonly kind: 'refused';
+  readonly status: number;
+  readonly error: string;
+  readonly lines: readonly RefusedLines[];
+}
+
+/** Lines that a backend will never take, and what it said of them. */
+export interface RefusedLines {
+  readonly payload: Buffer;
+  readonly points: number;
+  readonly status: number;
+  readonly error: string;
+}
+
+export const STORED: Verdict = { kind: 'stored' };
+export const SPILLED: Verdict = { kind: 'spilled' };
+
+/** What became of a whole request: undefined when every point is stored or spilled, else what the client is told. */
+export type WriteError = Pick<Refusal, 'status' | 'error'> | undefined;
+
+/** What the scanner and the keymap said of a request, and what its backends said of the rest. */
+export interface RequestOutcome {
+  /** InfluxDB's words for each line that it cannot parse, the line included. */
+  readonly unparsable: readonly string[];
+  /** Points without a route, by measurement. */
+  readonly unrouted: ReadonlyMap<string, number>;
+  /** The points that were sent on. */
+  readonly routed: number;
+  readonly refusals: readonly Refusal[];
+}
+
+/**
+ * InfluxDB's answer to a request of which a part failed: a storage error alone, even beside lines that do not parse;
+ * else the parse errors, as `partial write` with `dropped=0` when other lines were stored (influxd 1.6.7, `/write`).
+ */
+export function writeErrorOf(outcome: RequestOutcome): WriteError {
+  const { unparsable, unrouted, routed, refusals } = outcome;
+  const missing = missingRouteText(unrouted);
+  const [refusal] = refusals;
+  if (refusal !== undefined) {
+    const error = missing === undefined ? refusal.error : `${refusal.error}\n${missing}`;
+    return { status: refusal.status, error };
+  }
+  if (unparsable.length === 0) {
+    return missing === undefined ? undefined : { status: 400, error: `partial write: ${missing}` };
+  }
+  const parts = missing === undefined ? unparsable : [...unparsable, missing];
+  if (missing !== undefined) return { status: 400, error: `partial write: ${parts.join('\n')}` };
+  const text = parts.join('\n');
+  return { status: 400, error: routed === 0 ? text : `partial write: ${text} dropped=0` };
+}
+
+/** Names the measurements (the first few of them) that no keymap routes, with InfluxDB's count of lost points. */
+function missingRouteText(unrouted: ReadonlyMap<string, number>): string | undefined {
+  if (unrouted.size === 0) return undefined;
+  const names = [...unrouted.keys()].slice(0, 10).map((name) => JSON.stringify(name));
+  const more = unrouted.size > names.length ? ` and ${unrouted.size - names.length} more` : '';
+  const dropped = [...unrouted.values()].reduce((sum, points) => sum + points, 0);
+  return `no route for measurement ${names.join(', ')}${more} dropped=${dropped}`;
+}

@@ -1,0 +1,180 @@
+import type { Clock } from '../core/time.ts';
+import { ProxyError } from '../core/errors.ts';
+import { NANOSECONDS_PER, type Precision } from '../lineprotocol/precision.ts';
+import { scanLines } from '../lineprotocol/scanner.ts';
+import type { Counters } from '../metrics/counters.ts';
+import type { Keymap, Route } from '../routing/keymap.ts';
+import { type Part, targetKey, type WriteTarget } from './batch.ts';
+import { Coalescer } from './coalescer.ts';
+import type { Sender } from './sender.ts';
+import { type Lines, Splitter } from './splitter.ts';
+import { Timestamper } from './timestamper.ts';
+import { type Refusal, type Verdict, type WriteError, writeErrorOf } from './verdict.ts';
+
+export interface WriteRequest {
+  readonly rp: string;
+  readonly precision: Precision;
+  /** The inflated body. Not changed, and not to be changed by the caller, until the answer is there. */
+  readonly body: Buffer;
+}
+
+export interface WritePathDeps {
+  readonly keymap: Keymap;
+  readonly senders: ReadonlyMap<string, Sender>;
+  readonly gzipLevel: number;
+  readonly counters: Counters;
+  readonly clock: Clock;
+}
+
+/** Compressed lines are shorter than lines; this is for the record's header and for lines that do not compress. */
+const RECORD_OVERHEAD_BYTES = 1024;
+
+interface Load {
+  readonly route: Route;
+  readonly part: Part;
+}
+
+/** From the body of a request to one answer: scan, route, coalesce, deliver, judge. */
+export class WritePath {
+  readonly #coalescers = new Map<string, Coalescer>();
+  readonly #timestamper: Timestamper;
+  readonly #deps: WritePathDeps;
+
+  constructor(deps: WritePathDeps) {
+    this.#deps = deps;
+    this.#timestamper = new Timestamper(deps.clock);
+  }
+
+  /**
+   * Undefined: every point is stored or spilled at every backend of its route. Rejects with a ProxyError (503) when a
+   * backend has no room to spill or could not; points may be stored elsewhere then, and the client sends them again.
+   */
+  async write(request: WriteRequest): Promise<WriteError> {
+    const splitter = this.#split(request);
+    const arrivedAt = this.#deps.clock.now();
+    const loads = [...splitter.parts()].map(({ route, lines }) => ({
+      route,
+      part: partOf(lines, arrivedAt),
+    }));
+    this.#reserve(loads);
+    const delivered = await Promise.all(loads.map((load) => this.#deliver(request, load)));
+    this.#count(splitter, loads, delivered);
+    const refusals = delivered.filter((refusal) => refusal !== undefined);
+    const { unparsable, unrouted, routed } = splitter;
+    return writeErrorOf({ unparsable, unrouted, routed, refusals });
+  }
+
+  #split({ body, precision }: WriteRequest): Splitter {
+    const timestamp = this.#timestamper.next() / NANOSECONDS_PER[precision];
+    const splitter = new Splitter(body, {
+      routeOf: (measurement) => this.#deps.keymap.routeOf(measurement),
+      maxPointsOf: (route) => this.#limit(route, ({ maxRowLimit }) => maxRowLimit),
+      stamp: Buffer.from(` ${timestamp}\n`),
+    });
+    scanLines(body, precision, splitter);
+    return splitter;
+  }
+
+  /** Room in the spill of every backend of the route, before anything is sent anywhere. */
+  #reserve(loads: readonly Load[]): void {
+    const taken: { sender: Sender; bytes: number }[] = [];
+    for (const { route, part } of loads) {
+      for (const sender of this.#sendersOf(route)) {
+        if (sender.tryReserve(part.reservedBytes)) {
+          taken.push({ sender, bytes: part.reservedBytes });
+          continue;
+        }
+        for (const reservation of taken) reservation.sender.release(reservation.bytes);
+        throw new ProxyError('SPILL_FULL', `no room left to keep points for ${sender.name}`);
+      }
+    }
+  }
+
+  /** What the client must be told of the part, if a backend refused it. */
+  async #deliver(request: WriteRequest, { route, part }: Load): Promise<Refusal | undefined> {
+    const target = { routeId: route.id, rp: request.rp, precision: request.precision };
+    const verdicts = await this.#add(route, target, part);
+    const refusal = verdicts.find((verdict) => verdict.kind === 'refused');
+    if (refusal !== undefined && verdicts.some(({ kind }) => kind === 'stored')) {
+      await this.#keepDiverged(route, target, verdicts);
+    }
+    return refusal;
+  }
+
+  #add(route: Route, target: WriteTarget, part: Part): Promise<readonly Verdict[]> {
+    const key = targetKey(target);
+    const coalescer = this.#coalescers.get(key) ?? this.#openCoalescer(key, route, target);
+    const verdicts = coalescer.add(part);
+    const forgetIdle = (): void => {
+      if (coalescer.isIdle && this.#coalescers.get(key) === coalescer) this.#coalescers.delete(key);
+    };
+    verdicts.then(forgetIdle, forgetIdle);
+    return verdicts;
+  }
+
+  #openCoalescer(key: string, route: Route, target: WriteTarget): Coalescer {
+    const coalescer = new Coalescer(
+      {
+        target,
+        destinations: this.#sendersOf(route),
+        maxPoints: this.#limit(route, ({ maxRowLimit }) => maxRowLimit),
+        maxWaitMs: this.#limit(route, ({ interval }) => interval),
+        gzipLevel: this.#deps.gzipLevel,
+      },
+      this.#deps.clock,
+    );
+    this.#coalescers.set(key, coalescer);
+    return coalescer;
+  }
+
+  /** Some replicas stored what others refused: the refused lines stay on file, because the replicas now differ. */
+  async #keepDiverged(
+    route: Route,
+    target: WriteTarget,
+    verdicts: readonly Verdict[],
+  ): Promise<void> {
+    const senders = this.#sendersOf(route);
+    for (const [index, verdict] of verdicts.entries()) {
+      if (verdict.kind !== 'refused') continue;
+      this.#deps.counters.pointsDiverged += pointsOf(verdict);
+      await senders[index]?.bury(target, verdict.lines);
+    }
+  }
+
+  #count(
+    splitter: Splitter,
+    loads: readonly Load[],
+    delivered: readonly (Refusal | undefined)[],
+  ): void {
+    const { counters } = this.#deps;
+    const unrouted = [...splitter.unrouted.values()].reduce((sum, points) => sum + points, 0);
+    counters.pointsFailed += splitter.unparsable.length + unrouted;
+    for (const [index, { part }] of loads.entries()) {
+      const refusal = delivered[index];
+      const refused = refusal === undefined ? 0 : pointsOf(refusal);
+      counters.pointsFailed += refused;
+      counters.points += part.points - refused;
+    }
+  }
+
+  #sendersOf(route: Route): readonly Sender[] {
+    return route.backends.map((name) => {
+      const sender = this.#deps.senders.get(name);
+      if (sender === undefined) throw new Error(`BUG: no sender for backend ${name}`);
+      return sender;
+    });
+  }
+
+  /** Where a batch spans backends with different limits, the smaller one holds. */
+  #limit(route: Route, limitOf: (sender: Sender) => number): number {
+    return Math.min(...this.#sendersOf(route).map(limitOf));
+  }
+}
+
+function partOf({ payload, points }: Lines, arrivedAt: number): Part {
+  return { payload, points, arrivedAt, reservedBytes: payload.length + RECORD_OVERHEAD_BYTES };
+}
+
+function pointsOf(refusal: Refusal): number {
+  return refusal.lines.reduce((sum, { points }) => sum + points, 0);
+}
