@@ -1,0 +1,196 @@
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import type { QueryAnswer } from '../backend/influxdb.ts';
+import { errorTextOf } from '../backend/outcome.ts';
+import { codeOf, messageOf, ProxyError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Clock } from '../core/time.ts';
+import { readOrder, type Replica } from './replica.ts';
+
+/** What a backend answered; `body` is a stream of which the first bytes are there, and that nobody has read from yet. */
+export interface Answer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly contentEncoding: string | undefined;
+  readonly body: Readable | Buffer;
+}
+
+export interface Request {
+  /** The parameters for a backend whose database has this name. */
+  readonly parametersFor: (db: string) => URLSearchParams;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Aborts when the client has gone. */
+  readonly signal: AbortSignal;
+}
+
+export interface ExecutorDeps {
+  readonly zone: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The client has gone: there is nobody to answer. */
+export class ClientGone extends Error {
+  override readonly name = 'ClientGone';
+}
+
+/** Answers that say something about the backend or the proxy, not about the query: another replica is asked. */
+const FAILED_STATUSES: ReadonlySet<number> = new Set([401, 403, 404, 408, 429]);
+
+const JSON_TYPE = 'application/json';
+
+/** Runs a statement on one replica of a route, or on all of them. */
+export class Executor {
+  // Answers under way, by replica.
+  readonly #busy = new Map<Replica, number>();
+  readonly #deps: ExecutorDeps;
+
+  constructor(deps: ExecutorDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * The first replica that answers, in read order; each failure before the first byte of the body moves on to the next.
+   * Rejects with REPLICAS_UNAVAILABLE when none does, or with ClientGone.
+   */
+  async read(replicas: readonly Replica[], request: Request): Promise<Answer> {
+    const failures: string[] = [];
+    for (const replica of readOrder(replicas, this.#deps.zone, (one) => this.#busyOf(one))) {
+      try {
+        return await this.#ask(replica, request);
+      } catch (error) {
+        if (request.signal.aborted) throw new ClientGone('the client has gone', { cause: error });
+        const reason = codeOf(error) ?? messageOf(error);
+        this.#deps.log.warn({ backend: replica.name, reason }, 'query failed over');
+        failures.push(`${replica.name}: ${reason}`);
+      }
+    }
+    const why = failures.length === 0 ? 'none may be read from' : failures.join('; ');
+    throw new ProxyError('REPLICAS_UNAVAILABLE', `no replica can answer the query: ${why}`);
+  }
+
+  /**
+   * Every replica runs it while no write is under way on any of them, or none does: then a REPLICAS_UNAVAILABLE says
+   * which one is not complete. The answer is the first replica's.
+   */
+  async runEverywhere(replicas: readonly Replica[], request: Request): Promise<Answer> {
+    // Always in the same order, so that two of these never wait for each other.
+    const ordered = replicas.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    const releases: (() => void)[] = [];
+    try {
+      for (const replica of ordered) {
+        const release = await replica.hold();
+        if (release === undefined) throw incomplete(replica);
+        releases.push(release);
+      }
+      return await this.#runAll(ordered, request);
+    } finally {
+      for (const release of releases) release();
+    }
+  }
+
+  /** Clients that go away do not stop it: half a deletion is worse than one that nobody waits for. */
+  async #runAll(replicas: readonly Replica[], request: Request): Promise<Answer> {
+    const lasting = { ...request, signal: new AbortController().signal };
+    const answers = await Promise.all(
+      replicas.map(async (replica) => {
+        try {
+          return await buffered(await this.#ask(replica, lasting));
+        } catch (error) {
+          return `${replica.name}: ${codeOf(error) ?? messageOf(error)}`;
+        }
+      }),
+    );
+    const failures = answers.filter((answer) => typeof answer === 'string');
+    const complete = answers.filter((answer) => typeof answer !== 'string');
+    const answer = complete.find(tellsError) ?? complete[0];
+    if (failures.length === 0 && answer !== undefined) return answer;
+    const done = answers.length - failures.length;
+    const text = `the statement ran on ${done} of ${answers.length} replicas, repeat it`;
+    throw new ProxyError('REPLICAS_UNAVAILABLE', `${text}: ${failures.join('; ')}`);
+  }
+
+  /** Resolves when the first bytes of a usable answer are there. */
+  async #ask(replica: Replica, request: Request): Promise<Answer> {
+    const controller = new AbortController();
+    const give = this.#take(replica, request, controller);
+    const onDown = (): void => {
+      controller.abort(new Error('went down'));
+    };
+    replica.downSignal.addEventListener('abort', onDown, { once: true });
+    try {
+      const parameters = request.parametersFor(replica.db);
+      const answer = await replica.query(parameters, request.headers, controller.signal);
+      await assertUsable(answer);
+      await firstBytes(answer.body);
+      answer.body.once('close', give);
+      return answerOf(answer);
+    } catch (error) {
+      give();
+      throw controller.signal.aborted ? controller.signal.reason : error;
+    } finally {
+      replica.downSignal.removeEventListener('abort', onDown);
+    }
+  }
+
+  /** Counts the query, and aborts it at its time limit or when the client goes, until the returned function is called. */
+  #take(replica: Replica, { signal }: Request, controller: AbortController): () => void {
+    const onGone = (): void => {
+      controller.abort(new ClientGone('the client has gone'));
+    };
+    if (signal.aborted) onGone();
+    signal.addEventListener('abort', onGone, { once: true });
+    const cancel = this.#deps.clock.after(replica.timeoutQuery, () => {
+      controller.abort(new Error(`no complete answer within ${replica.timeoutQuery} ms`));
+    });
+    this.#busy.set(replica, this.#busyOf(replica) + 1);
+    return () => {
+      signal.removeEventListener('abort', onGone);
+      cancel();
+      this.#busy.set(replica, this.#busyOf(replica) - 1);
+    };
+  }
+
+  #busyOf(replica: Replica): number {
+    return this.#busy.get(replica) ?? 0;
+  }
+}
+
+function incomplete(replica: Replica): ProxyError {
+  return new ProxyError(
+    'REPLICAS_UNAVAILABLE',
+    `a statement that deletes needs every replica, and ${replica.name} is not complete`,
+  );
+}
+
+/** A statement that failed is a 200 with `error` in its result; the answers here hold no data that could look like it. */
+function tellsError({ status, body }: Answer): boolean {
+  return status !== 200 || (Buffer.isBuffer(body) && body.includes('"error":'));
+}
+
+async function assertUsable({ statusCode, body }: QueryAnswer): Promise<void> {
+  if (statusCode < 500 && !FAILED_STATUSES.has(statusCode)) return;
+  const text = errorTextOf(await body.text());
+  throw new Error(text === '' ? `status ${statusCode}` : `status ${statusCode}: ${text}`);
+}
+
+/** Rejects when the stream breaks before it has given a byte. */
+async function firstBytes(body: Readable): Promise<void> {
+  if (body.readableLength === 0 && !body.readableEnded) await once(body, 'readable');
+}
+
+function answerOf({ statusCode, headers, body }: QueryAnswer): Answer {
+  return {
+    status: statusCode,
+    contentType: headers['content-type']?.toString() ?? JSON_TYPE,
+    contentEncoding: headers['content-encoding']?.toString(),
+    body,
+  };
+}
+
+async function buffered(answer: Answer): Promise<Answer> {
+  if (Buffer.isBuffer(answer.body)) return answer;
+  const chunks: Buffer[] = [];
+  for await (const chunk of answer.body) chunks.push(chunk as Buffer);
+  return { ...answer, body: Buffer.concat(chunks) };
+}

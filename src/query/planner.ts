@@ -1,0 +1,68 @@
+import {
+  databasesOf,
+  type Name,
+  type Statement,
+  type StatementType,
+} from '../influxql/statement.ts';
+import type { Route } from '../routing/keymap.ts';
+
+/** What is done with a query, decided before anything is sent. */
+export type Plan =
+  /** Only separators, blanks and comments. */
+  | { readonly kind: 'nothing' }
+  /** `reason` is a sentence for the client. */
+  | { readonly kind: 'refuse'; readonly reason: string }
+  /** One replica that has everything answers. */
+  | { readonly kind: 'replica'; readonly statement: Statement; readonly route: Route }
+  /** Every replica runs it, or none does. */
+  | { readonly kind: 'everywhere'; readonly statement: Statement; readonly route: Route };
+
+export interface Fence {
+  /** The only database that a statement may name. */
+  readonly db: string;
+  readonly routeOf: (measurement: string) => Route | undefined;
+}
+
+/** Statements that can be about one measurement. The types that are not here are refused. */
+const ROUTED: Partial<Record<StatementType, 'replica' | 'everywhere'>> = {
+  select: 'replica',
+  'show series': 'replica',
+  'show tag keys': 'replica',
+  'show tag values': 'replica',
+  'show field keys': 'replica',
+  delete: 'everywhere',
+  'drop series': 'everywhere',
+};
+
+/** Pure: works on parsed statements only, never on their text. */
+export function planOf(statements: readonly Statement[], fence: Fence): Plan {
+  const [statement] = statements;
+  if (statement === undefined) return { kind: 'nothing' };
+  if (statements.length > 1) {
+    return refuse(`a request may hold one statement, this one holds ${statements.length}`);
+  }
+  const kind = ROUTED[statement.type];
+  if (kind === undefined) return refuse(`${nameOf(statement)} is not supported`);
+  const foreign = databasesOf(statement).find(({ value }) => value !== fence.db);
+  if (foreign !== undefined) return refuse(foreignText(foreign, fence));
+  const [source, ...others] = statement.sources;
+  if (source?.name === undefined || others.length > 0) {
+    return refuse(`${nameOf(statement)} must name exactly one measurement in FROM`);
+  }
+  const route = fence.routeOf(source.name);
+  if (route === undefined) return refuse(`no route for measurement ${JSON.stringify(source.name)}`);
+  return { kind, statement, route };
+}
+
+function refuse(reason: string): Plan {
+  return { kind: 'refuse', reason };
+}
+
+function nameOf({ type }: Statement): string {
+  return type.toUpperCase();
+}
+
+function foreignText({ value }: Name, { db }: Fence): string {
+  const own = db === '' ? '' : `, only ${JSON.stringify(db)}`;
+  return `database ${JSON.stringify(value)} cannot be reached through this proxy${own}`;
+}

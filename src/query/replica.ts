@@ -1,0 +1,54 @@
+import type { QueryAnswer } from '../backend/influxdb.ts';
+
+/** One backend as a query sees it. */
+export interface Replica {
+  readonly name: string;
+  readonly zone: string;
+  /** The database on this backend. */
+  readonly db: string;
+  /** A new or restored server: never read from, in any zone. */
+  readonly writeOnly: boolean;
+  /** Milliseconds for a query from its start to the end of the answer. */
+  readonly timeoutQuery: number;
+  /** It has every acknowledged point. */
+  readonly isComplete: boolean;
+  readonly isUp: boolean;
+  /** Aborts when the backend goes down. */
+  readonly downSignal: AbortSignal;
+  readonly backlogBytes: number;
+  query(
+    parameters: URLSearchParams,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<QueryAnswer>;
+  /** Stops writes and waits for those under way; undefined when the replica is not complete. Resolves to the release. */
+  hold(): Promise<(() => void) | undefined>;
+}
+
+/**
+ * Who is asked, in this order: complete replicas before those that are catching up (smallest backlog first), within each
+ * group the own zone first, then the least busy. A server that is down does not answer, so it comes after all of them.
+ */
+export function readOrder(
+  replicas: readonly Replica[],
+  zone: string,
+  busy: (replica: Replica) => number,
+): readonly Replica[] {
+  const rank = (replica: Replica): readonly number[] => [
+    replica.isUp ? 0 : 1,
+    replica.isComplete ? 0 : 1,
+    replica.zone === zone ? 0 : 1,
+    replica.isComplete ? 0 : replica.backlogBytes,
+    busy(replica),
+  ];
+  return replicas
+    .filter(({ writeOnly }) => !writeOnly)
+    .map((replica) => ({ replica, rank: rank(replica) }))
+    .toSorted((a, b) => compareRanks(a.rank, b.rank))
+    .map(({ replica }) => replica);
+}
+
+function compareRanks(a: readonly number[], b: readonly number[]): number {
+  const difference = a.map((value, index) => value - (b[index] ?? 0)).find((delta) => delta !== 0);
+  return difference ?? 0;
+}
