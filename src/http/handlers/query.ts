@@ -1,0 +1,186 @@
+import type { Budget } from '../../core/budget.ts';
+import { ProxyError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import type { Clock } from '../../core/time.ts';
+import { type Edit, freezeNow, renameDatabase, sliceOf } from '../../influxql/edit.ts';
+import { parseQuery } from '../../influxql/parser.ts';
+import { databasesOf, type Statement } from '../../influxql/statement.ts';
+import type { Counters } from '../../metrics/counters.ts';
+import { type Answer, type Executor, type Request } from '../../query/executor.ts';
+import { type Plan, planOf } from '../../query/planner.ts';
+import type { Replica } from '../../query/replica.ts';
+import type { Route } from '../../routing/keymap.ts';
+import { readBody } from '../body.ts';
+import { type Parameters, parseParameters } from '../parameters.ts';
+import { jsonText, type Reply } from '../reply.ts';
+import type { Exchange } from '../routes.ts';
+
+export interface QueryHandlerDeps {
+  readonly executor: Executor;
+  readonly routeOf: (measurement: string) => Route | undefined;
+  readonly replicasOf: (route: Route) => readonly Replica[];
+  readonly budget: Budget;
+  /** The database that clients must name; empty: any. */
+  readonly db: string;
+  /** Log each query. */
+  readonly tracing: boolean;
+  readonly counters: Counters;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Go's limit for a form. */
+const MAX_FORM_BYTES = 10 * 1024 * 1024;
+
+/** Passed on as they are; db and q are replaced, credentials are the backend's own, anything else has no meaning. */
+const PASSED_PARAMETERS = ['rp', 'epoch', 'chunked', 'chunk_size', 'params', 'time_format'];
+
+/** Go's TrimSpace, which InfluxDB applies to q: unlike JavaScript's it takes U+0085 and leaves U+FEFF. */
+const EDGE_BLANKS =
+  /^[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+|[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/g;
+
+/** `GET` and `POST /query`: parse, plan, execute, stream. */
+export function queryHandler(deps: QueryHandlerDeps) {
+  return async (exchange: Exchange): Promise<Reply> => {
+    const { counters, clock } = deps;
+    const startedAt = clock.nowNanoseconds();
+    counters.queries += 1;
+    let succeeded = false;
+    try {
+      const reply = await query(exchange, deps);
+      succeeded = reply.status === 200;
+      return reply;
+    } finally {
+      if (!succeeded) counters.queriesFailed += 1;
+      counters.queryNanoseconds += Number(clock.nowNanoseconds() - startedAt);
+    }
+  };
+}
+
+async function query(exchange: Exchange, deps: QueryHandlerDeps): Promise<Reply> {
+  const parameters = await readParameters(exchange, deps.budget);
+  const text = (parameters.get('q') ?? '').replace(EDGE_BLANKS, '');
+  if (text === '') throw new ProxyError('QUERY_MISSING', 'missing required parameter "q"');
+  const parsed = parseQuery(text, paramsOf(parameters));
+  if (!parsed.ok) throw new ProxyError('QUERY_MALFORMED', `error parsing query: ${parsed.error}`);
+  if (deps.tracing) trace(exchange, text, parsed.statements, deps.log);
+  const db = parameters.get('db') ?? '';
+  if (parsed.statements.length > 0) {
+    if (db === '') return statementError('database name required');
+    if (deps.db !== '' && db !== deps.db) return statementError(`database not found: ${db}`);
+  }
+  const plan = planOf(parsed.statements, { db, routeOf: deps.routeOf });
+  return execute(plan, { exchange, parameters, text }, deps);
+}
+
+interface Query {
+  readonly exchange: Exchange;
+  readonly parameters: Parameters;
+  readonly text: string;
+}
+
+async function execute(plan: Plan, query: Query, deps: QueryHandlerDeps): Promise<Reply> {
+  switch (plan.kind) {
+    case 'nothing':
+      return { status: 200, body: jsonText({}) };
+    case 'refuse':
+      throw new ProxyError('STATEMENT_REFUSED', `influx-proxy refuses this query: ${plan.reason}`);
+    case 'replica': {
+      const request = requestOf(query, plan.statement, []);
+      return replyOf(await deps.executor.read(deps.replicasOf(plan.route), request));
+    }
+    case 'everywhere': {
+      // One moment for all replicas, so that each deletes the same points.
+      const frozen = freezeNow(plan.statement, deps.clock.nowNanoseconds());
+      const request = requestOf(query, plan.statement, frozen);
+      return replyOf(await deps.executor.runEverywhere(deps.replicasOf(plan.route), request));
+    }
+  }
+}
+
+/** Of the URL and, for a POST with a form, of the body, which wins. */
+async function readParameters(exchange: Exchange, budget: Budget): Promise<Parameters> {
+  const { request, parameters } = exchange;
+  const contentType = request.headers['content-type'] ?? '';
+  const isForm = /^application\/x-www-form-urlencoded\s*(;|$)/i.test(contentType);
+  if (request.method !== 'POST' || !isForm) return parameters;
+  const limits = { maxBodySize: MAX_FORM_BYTES, maxInflatedSize: MAX_FORM_BYTES };
+  const { bytes, release } = await readBody(exchange, limits, budget);
+  try {
+    const form = parseParameters(bytes.toString('utf8'));
+    // pretty, u and p are read from the URL alone.
+    return new Map([...parameters, ...form, ...pick(parameters, ['pretty'])]);
+  } finally {
+    release();
+  }
+}
+
+/** The values of `$name` in the query. InfluxDB takes `null` and `{}` for none. */
+function paramsOf(parameters: Parameters): unknown {
+  const text = parameters.get('params') ?? '';
+  if (text === '') return undefined;
+  try {
+    return JSON.parse(text) ?? undefined;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ProxyError('QUERY_MALFORMED', `error parsing query parameters: ${reason}`);
+  }
+}
+
+/** The client's own text, with the database's name on the backend in every place where the client named it. */
+function requestOf(query: Query, statement: Statement, edits: readonly Edit[]): Request {
+  const { exchange, parameters, text } = query;
+  const own = parameters.get('db') ?? '';
+  const textFor = (db: string): string =>
+    sliceOf(text, statement, [...edits, ...renameDatabase(databasesOf(statement), own, db)]);
+  const { headers } = exchange.request;
+  const passed = pick(parameters, PASSED_PARAMETERS);
+  const pretty = pick(exchange.parameters, ['pretty']);
+  return {
+    parametersFor: (db) =>
+      new URLSearchParams([...passed, ...pretty, ['db', db], ['q', textFor(db)]]),
+    headers: {
+      ...(headers.accept !== undefined && { accept: headers.accept }),
+      // InfluxDB compresses when this holds `gzip`; its bytes go to the client as they come.
+      ...(headers['accept-encoding']?.includes('gzip') === true && { 'accept-encoding': 'gzip' }),
+    },
+    signal: exchange.signal,
+  };
+}
+
+function pick(parameters: Parameters, names: readonly string[]): [string, string][] {
+  return names.flatMap((name) => {
+    const value = parameters.get(name);
+    return value === undefined ? [] : [[name, value]];
+  });
+}
+
+function replyOf({ status, contentType, contentEncoding, body }: Answer): Reply {
+  return {
+    status,
+    body,
+    headers: {
+      'Content-Type': contentType,
+      ...(contentEncoding !== undefined && { 'Content-Encoding': contentEncoding }),
+    },
+  };
+}
+
+/** An error of the statement, not of the request: InfluxDB answers 200. */
+function statementError(error: string): Reply {
+  return { status: 200, body: jsonText({ results: [{ statement_id: 0, error }] }) };
+}
+
+function trace(
+  { requestId }: Exchange,
+  text: string,
+  statements: readonly Statement[],
+  log: Log,
+): void {
+  const secrets = statements.flatMap((statement) => statement.secrets);
+  const shown = secrets.reduceRight(
+    (rest, { start, end }) => `${rest.slice(0, start)}[REDACTED]${rest.slice(end)}`,
+    text,
+  );
+  log.info({ requestId, query: shown }, 'query');
+}

@@ -1,0 +1,84 @@
+import type { Budget } from '../../core/budget.ts';
+import { ProxyError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import type { Clock } from '../../core/time.ts';
+import { type Precision, precisionOf } from '../../lineprotocol/precision.ts';
+import type { Counters } from '../../metrics/counters.ts';
+import type { WritePath } from '../../write/write-path.ts';
+import { type BodyLimits, readBody } from '../body.ts';
+import type { Parameters } from '../parameters.ts';
+import { errorReply, type Reply } from '../reply.ts';
+import type { Exchange } from '../routes.ts';
+
+export interface WriteHandlerDeps {
+  readonly writePath: WritePath;
+  readonly limits: BodyLimits;
+  readonly budget: Budget;
+  /** The database that clients must name; empty: any. */
+  readonly db: string;
+  /** Log the lines of each write. */
+  readonly tracing: boolean;
+  readonly counters: Counters;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const NO_CONTENT: Reply = { status: 204 };
+
+/** `POST /write`, with InfluxDB's parameters, checks and words (`serveWrite`, influxd 1.6.7; precision as 1.11). */
+export function writeHandler(deps: WriteHandlerDeps) {
+  return async (exchange: Exchange): Promise<Reply> => {
+    const { counters, clock } = deps;
+    const startedAt = clock.nowNanoseconds();
+    counters.writes += 1;
+    let succeeded = false;
+    try {
+      const reply = await write(exchange, deps);
+      succeeded = reply.status === 204;
+      return reply;
+    } finally {
+      if (!succeeded) counters.writesFailed += 1;
+      counters.writeNanoseconds += Number(clock.nowNanoseconds() - startedAt);
+    }
+  };
+}
+
+async function write(exchange: Exchange, deps: WriteHandlerDeps): Promise<Reply> {
+  const { parameters } = exchange;
+  checkDatabase(parameters.get('db') ?? '', deps.db);
+  const precision = readPrecision(parameters);
+  checkConsistency(parameters.get('consistency') ?? '');
+  const { bytes, release } = await readBody(exchange, deps.limits, deps.budget);
+  try {
+    if (deps.tracing) {
+      deps.log.info({ requestId: exchange.requestId, lines: bytes.toString('utf8') }, 'write');
+    }
+    const rp = parameters.get('rp') ?? '';
+    const error = await deps.writePath.write({ rp, precision, body: bytes });
+    return error === undefined ? NO_CONTENT : errorReply(error.status, error.error);
+  } finally {
+    release();
+  }
+}
+
+function checkDatabase(named: string, own: string): void {
+  if (named === '') throw new ProxyError('DATABASE_REQUIRED', 'database is required');
+  if (own !== '' && named !== own) {
+    throw new ProxyError('DATABASE_UNKNOWN', `database not found: ${JSON.stringify(named)}`);
+  }
+}
+
+/** Refused here, because influxd up to 1.8 stores such points as nanoseconds, and 1.8 also answers 400. */
+function readPrecision(parameters: Parameters): Precision {
+  const given = parameters.get('precision') ?? '';
+  const precision = precisionOf(given);
+  if (precision !== undefined) return precision;
+  const text = `invalid precision ${JSON.stringify(given)} (use n, u, ms, s, m or h)`;
+  throw new ProxyError('PRECISION_INVALID', text);
+}
+
+/** Checked and without effect, as on InfluxDB without a cluster. */
+function checkConsistency(given: string): void {
+  if (['', 'any', 'one', 'quorum', 'all'].includes(given.toLowerCase())) return;
+  throw new ProxyError('CONSISTENCY_INVALID', 'invalid consistency level');
+}

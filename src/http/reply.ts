@@ -1,0 +1,78 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+
+/** What a handler answers. `error` also becomes the header `X-Influxdb-Error`. */
+export interface Reply {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer | Readable;
+}
+
+/** Bytes of the error text that InfluxDB repeats in a header. */
+const MAX_ERROR_HEADER_BYTES = 1024;
+
+/** InfluxDB's shape of an error that concerns the whole request (`services/httpd/handler.go`, 1.6 to 1.12). */
+export function errorReply(
+  status: number,
+  error: string,
+  headers: Readonly<Record<string, string>> = {},
+): Reply {
+  return {
+    status,
+    headers: { 'X-Influxdb-Error': headerText(error), ...headers },
+    body: jsonText({ error }),
+  };
+}
+
+/** As Go encodes JSON: `<`, `>`, `&`, U+2028 and U+2029 are escaped, and a line feed ends it. */
+export function jsonText(value: unknown): string {
+  const escape = (character: string): string =>
+    `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return `${JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, escape)}\n`;
+}
+
+/** One line of visible ASCII: what a header may hold whatever a client's line held. */
+function headerText(error: string): string {
+  return error
+    .slice(0, MAX_ERROR_HEADER_BYTES)
+    .replace(/[^\x20-\x7e]/g, (character) => (/\s/.test(character) ? ' ' : '?'));
+}
+
+/** The client's own request id, under either name, else a new one. */
+export function requestIdOf(headers: IncomingHttpHeaders): string {
+  const given = headers['x-request-id'] ?? headers['request-id'];
+  const id = Array.isArray(given) ? given[0] : given;
+  return id === undefined || id === '' ? randomUUID() : id;
+}
+
+/** InfluxDB's CORS headers, which it sends only to a request that names its origin. */
+export function corsHeaders(request: IncomingMessage): Record<string, string> {
+  const { origin } = request.headers;
+  if (origin === undefined) return {};
+  return {
+    'Access-Control-Allow-Origin': origin,
+    'Access-Control-Allow-Methods': 'DELETE, GET, OPTIONS, POST, PUT',
+    'Access-Control-Allow-Headers':
+      'Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token, X-HTTP-Method-Override',
+    'Access-Control-Expose-Headers': 'Date, X-InfluxDB-Version, X-InfluxDB-Build',
+  };
+}
+
+/** Resolves when the reply has been handed to the socket, or the client has gone; a cut answer cuts the connection. */
+export async function send(response: ServerResponse, reply: Reply): Promise<void> {
+  const { body } = reply;
+  if (response.destroyed) {
+    if (typeof body === 'object' && !Buffer.isBuffer(body)) body.destroy();
+    return;
+  }
+  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) {
+    const length = body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
+    response.writeHead(reply.status, { ...reply.headers, ...length }).end(body);
+    return;
+  }
+  response.writeHead(reply.status, reply.headers);
+  // An upstream that breaks midway must not look like a complete answer: pipeline destroys the connection.
+  await pipeline(body, response).catch(() => undefined);
+}
