@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { loadConfig } from './config/load.ts';
+import { ProxyError } from './core/errors.ts';
+import { openLog } from './core/log.ts';
+import { systemClock } from './core/time.ts';
+import { type Daemon, startDaemon } from './daemon.ts';
+
+interface Options {
+  readonly config: string;
+  readonly logFilePath?: string;
+}
+
+/** Milliseconds from the first signal until the process gives up on an orderly end. */
+const SHUTDOWN_LIMIT_MS = 4800;
+
+/** Runs the command line; resolves with the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  const program = new Command('influx-proxy')
+    .description(
+      'One address in front of two or more InfluxDB servers: routes each point by its measurement,\n' +
+        'keeps on disk what a failed server missed, replays it, and answers queries from a replica\n' +
+        'that has everything. SIGTERM and SIGINT end it in order; a second one ends it at once.',
+    )
+    .version(programVersion())
+    .requiredOption('-c, --config <file>', 'configuration file (JSON)')
+    .option('--log-file-path <file>', 'append the log to this file instead of standard output')
+    .exitOverride();
+  try {
+    program.parse(args.map(doubleDash), { from: 'user' });
+    return await run(program.opts<Options & Record<string, unknown>>());
+  } catch (error) {
+    // commander has written its own message: help, version, or what is wrong with the arguments.
+    if (error instanceof CommanderError) return error.exitCode;
+    if (!(error instanceof ProxyError)) throw error;
+    process.stderr.write(`influx-proxy: ${error.message}\n`);
+    return 1;
+  }
+}
+
+/** The older proxy's flags had one dash or two. */
+function doubleDash(argument: string): string {
+  return /^-(config|log-file-path|version|help)(=|$)/.test(argument) ? `-${argument}` : argument;
+}
+
+function programVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
+  return version;
+}
+
+async function run(options: Options): Promise<number> {
+  const config = loadConfig(options.config);
+  const daemon = await startDaemon(config, {
+    clock: systemClock,
+    log: openLog(options.logFilePath),
+    random: Math.random,
+    version: programVersion(),
+  });
+  await untilStopped(daemon);
+  return 0;
+}
+
+/** Resolves after an orderly end. What is acknowledged is on disk by then or stored, so ending at once loses nothing. */
+async function untilStopped(daemon: Daemon): Promise<void> {
+  await new Promise<void>((resolve) => {
+    process.once('SIGTERM', resolve);
+    process.once('SIGINT', resolve);
+  });
+  const giveUp = (): never => process.exit(1);
+  process.on('SIGTERM', giveUp);
+  process.on('SIGINT', giveUp);
+  const cancel = systemClock.after(SHUTDOWN_LIMIT_MS, giveUp);
+  await daemon.close();
+  cancel();
+  process.off('SIGTERM', giveUp);
+  process.off('SIGINT', giveUp);
+}

@@ -1,0 +1,139 @@
+import path from 'node:path';
+import { Health } from './backend/health.ts';
+import { InfluxServer } from './backend/influxdb.ts';
+import type { BackendConfig } from './config/schema.ts';
+import type { Budget } from './core/budget.ts';
+import type { Log } from './core/log.ts';
+import type { Clock } from './core/time.ts';
+import type { Replica } from './query/replica.ts';
+import { DeadLetter } from './spill/dead-letter.ts';
+import { nodeDisk } from './spill/disk.ts';
+import { Spill } from './spill/spill.ts';
+import { Sender } from './write/sender.ts';
+
+/** A segment is the piece in which disk space comes back while a backlog drains. */
+const SEGMENT_BYTES = 16 * 1024 * 1024;
+
+export interface DaemonBackendDeps {
+  readonly dataDir: string;
+  readonly budget: Budget;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+}
+
+/** Everything that belongs to one backend, under its name. */
+export class DaemonBackend {
+  readonly name: string;
+  readonly config: BackendConfig;
+  readonly health: Health;
+  readonly sender: Sender;
+  readonly replica: Replica;
+  readonly #server: InfluxServer;
+  readonly #spill: Spill;
+  readonly #deadLetter: DeadLetter;
+
+  private constructor(
+    parts: { name: string; config: BackendConfig; spill: Spill; deadLetter: DeadLetter },
+    deps: DaemonBackendDeps,
+  ) {
+    const { name, config, spill, deadLetter } = parts;
+    const { clock, log } = deps;
+    const server = new InfluxServer(config, clock);
+    const { checkInterval } = config;
+    const probe = (timeoutMs: number): Promise<string> => server.ping(timeoutMs);
+    const health = new Health({ name, checkInterval, probe }, clock, log);
+    const sender = new Sender(
+      { name, ...config },
+      { ...deps, send: (body) => server.write(body), health, spill, deadLetter },
+    );
+    this.name = name;
+    this.config = config;
+    this.health = health;
+    this.sender = sender;
+    this.replica = replicaOf(name, config, { server, health, sender });
+    this.#server = server;
+    this.#spill = spill;
+    this.#deadLetter = deadLetter;
+  }
+
+  /** Opens its spill and its dead letters; takes up a backlog when `start` is called. */
+  static async open(
+    name: string,
+    config: BackendConfig,
+    deps: DaemonBackendDeps,
+  ): Promise<DaemonBackend> {
+    const { dataDir, log } = deps;
+    const spill = await Spill.open(
+      {
+        directory: path.join(dataDir, 'spill', name),
+        maxBytes: config.maxSpillBytes,
+        segmentBytes: SEGMENT_BYTES,
+      },
+      { disk: nodeDisk, log },
+    );
+    const file = path.join(dataDir, 'dead-letter', `${name}.jsonl`);
+    const deadLetter = await DeadLetter.open(file, nodeDisk);
+    return new DaemonBackend({ name, config, spill, deadLetter }, deps);
+  }
+
+  /** Begins health checks, and the replay of a backlog. */
+  start(): void {
+    void this.health.run();
+    this.sender.start();
+  }
+
+  /** Whoever waits for this backend is answered from disk; then connections are cut and files closed. */
+  async close(): Promise<void> {
+    this.sender.surrender();
+    const replayEnded = this.sender.close();
+    await this.health.close();
+    await this.#server.close();
+    await replayEnded;
+    await this.#spill.close();
+  }
+
+  /** For `/meta`: its own settings, less its secrets, and its state. */
+  describe(): Record<string, unknown> {
+    const secrets: readonly string[] = ['username', 'password'];
+    const settings = Object.entries(this.config).filter(([key]) => !secrets.includes(key));
+    return {
+      ...Object.fromEntries(settings),
+      up: this.health.isUp,
+      state: this.sender.isComplete ? 'complete' : 'catching up',
+      version: this.health.version,
+      backlog: this.sender.backlog,
+      deadLetters: this.#deadLetter.entries,
+    };
+  }
+}
+
+function replicaOf(
+  name: string,
+  config: BackendConfig,
+  parts: {
+    readonly server: InfluxServer;
+    readonly health: Health;
+    readonly sender: Sender;
+  },
+): Replica {
+  const { server, health, sender } = parts;
+  const { zone, db, writeOnly, timeoutQuery } = config;
+  return {
+    ...{ name, zone, db, writeOnly, timeoutQuery },
+    get isUp() {
+      return health.isUp;
+    },
+    get isComplete() {
+      return sender.isComplete;
+    },
+    get downSignal() {
+      return health.downSignal;
+    },
+    get backlogBytes() {
+      return sender.backlog.bytes;
+    },
+    query: (parameters, headers, signal) => server.query(parameters, headers, signal),
+    hold: () => sender.hold(),
+  };
+}

@@ -1,0 +1,210 @@
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { DaemonBackend } from './daemon-backend.ts';
+import { parseListenAddr } from './config/listen-addr.ts';
+import type { Config } from './config/schema.ts';
+import { Budget } from './core/budget.ts';
+import { invariant, messageOf } from './core/errors.ts';
+import type { Log } from './core/log.ts';
+import type { Clock } from './core/time.ts';
+import { lowestVersion } from './core/version.ts';
+import { metaHandler } from './http/handlers/meta.ts';
+import { pingHandler } from './http/handlers/ping.ts';
+import { queryHandler } from './http/handlers/query.ts';
+import { writeHandler } from './http/handlers/write.ts';
+import { router, type Routes } from './http/routes.ts';
+import { HttpServer } from './http/server.ts';
+import { Counters } from './metrics/counters.ts';
+import { Statistics, STATISTICS_MEASUREMENT } from './metrics/statistics.ts';
+import { Executor } from './query/executor.ts';
+import { Keymap, type Route } from './routing/keymap.ts';
+import { nodeDisk } from './spill/disk.ts';
+import { DirectoryLock } from './spill/lock.ts';
+import { WritePath } from './write/write-path.ts';
+
+export interface DaemonDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Of this program. */
+  readonly version: string;
+}
+
+/** What is announced until a backend has named its version: the last of the 1.x line that every client knows. */
+const UNSEEN_VERSION = '1.8.10';
+
+/** Milliseconds that requests under way get at shutdown before their points go to disk, and then before they are cut. */
+const GRACE_MS = 1500;
+const CUT_MS = 1500;
+
+/** Builds every part in start order. Rejects with a ProxyError when the data directory is in use or the port taken. */
+export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Daemon> {
+  const dataDir = path.resolve(config.proxy.dataDir);
+  await nodeDisk.makeDirectory(dataDir);
+  const lock = await DirectoryLock.acquire(dataDir, deps.clock);
+  const budget = new Budget(config.proxy.maxInflightBytes);
+  const backends = new Map<string, DaemonBackend>();
+  for (const [name, backend] of Object.entries(config.backends)) {
+    backends.set(name, await DaemonBackend.open(name, backend, { ...deps, dataDir, budget }));
+  }
+  const daemon = new Daemon(config, { ...deps, backends, budget, lock });
+  try {
+    await daemon.listen();
+  } catch (error) {
+    await daemon.close();
+    throw error;
+  }
+  return daemon;
+}
+
+interface Parts extends DaemonDeps {
+  readonly backends: ReadonlyMap<string, DaemonBackend>;
+  readonly budget: Budget;
+  readonly lock: DirectoryLock;
+}
+
+/** The running proxy. */
+export class Daemon {
+  #isClosing = false;
+  #port = 0;
+  readonly #startedAt: number;
+  readonly #stop = new AbortController();
+  readonly #counters = new Counters();
+  readonly #config: Config;
+  readonly #parts: Parts;
+  readonly #keymap: Keymap;
+  readonly #writePath: WritePath;
+  readonly #server: HttpServer;
+
+  constructor(config: Config, parts: Parts) {
+    const { backends, clock, log } = parts;
+    this.#config = config;
+    this.#parts = parts;
+    this.#startedAt = clock.now();
+    this.#keymap = new Keymap(config.keymaps);
+    this.#writePath = new WritePath({
+      keymap: this.#keymap,
+      senders: new Map([...backends].map(([name, { sender }]) => [name, sender])),
+      gzipLevel: config.proxy.gzipLevel,
+      counters: this.#counters,
+      clock,
+    });
+    const address = parseListenAddr(config.proxy.listenAddr);
+    invariant(address !== undefined, 'the configuration has checked listenAddr');
+    this.#server = new HttpServer(
+      {
+        host: address.host,
+        port: address.port,
+        idleTimeoutMs: config.proxy.idleTimeout * 1000,
+      },
+      router({
+        routes: this.#routes(),
+        headers: () => this.#headers(),
+        isClosing: () => this.#isClosing,
+        log,
+      }),
+    );
+  }
+
+  /** Opens the port, and only then starts what works by itself. */
+  async listen(): Promise<void> {
+    this.#port = await this.#server.listen();
+    for (const backend of this.#parts.backends.values()) backend.start();
+    const { version } = this.#parts;
+    this.#parts.log.info({ ...this.#address(), version }, 'listening');
+    void this.#writeStatistics();
+  }
+
+  /** Answers what is under way, from disk if a backend is slow, and lets go of every resource. */
+  async close(): Promise<void> {
+    const { backends, clock, log, lock } = this.#parts;
+    this.#isClosing = true;
+    this.#stop.abort();
+    log.info({}, 'shutting down');
+    const closed = this.#server.close();
+    const never = new AbortController().signal;
+    await Promise.race([closed, clock.sleep(GRACE_MS, never)]);
+    for (const { sender } of backends.values()) sender.surrender();
+    await Promise.race([closed, clock.sleep(CUT_MS, never)]);
+    this.#server.destroy();
+    await Promise.all([...backends.values()].map((backend) => backend.close()));
+    await lock.release();
+    log.info({}, 'stopped');
+  }
+
+  #routes(): Routes {
+    const { backends, budget, clock, log } = this.#parts;
+    const { db, writeTracing, queryTracing, zone } = this.#config.proxy;
+    const shared = { budget, db, counters: this.#counters, clock, log };
+    const write = writeHandler({
+      ...shared,
+      writePath: this.#writePath,
+      limits: this.#config.proxy,
+      tracing: writeTracing,
+    });
+    const query = queryHandler({
+      ...shared,
+      executor: new Executor({ zone, clock, log }),
+      routeOf: (measurement) => this.#keymap.routeOf(measurement),
+      replicasOf: (route: Route) =>
+        route.backends.flatMap((name) => backends.get(name)?.replica ?? []),
+      tracing: queryTracing,
+    });
+    const ping = pingHandler(this.#counters);
+    return {
+      '/write': { POST: write },
+      '/query': { GET: query, POST: query },
+      '/ping': { GET: ping, HEAD: ping },
+      '/meta': { GET: metaHandler(() => this.#describe()) },
+    };
+  }
+
+  /** The lowest version, because clients use what the version promises and any replica may answer. */
+  #headers(): Record<string, string> {
+    const versions = [...this.#parts.backends.values()].flatMap(
+      ({ health }) => health.version ?? [],
+    );
+    return {
+      'X-Influxdb-Build': 'OSS',
+      'X-Influxdb-Version': lowestVersion(versions) ?? UNSEEN_VERSION,
+      'X-Influx-Proxy-Version': this.#parts.version,
+    };
+  }
+
+  #address(): { listenAddr: string; port: number } {
+    return { listenAddr: this.#config.proxy.listenAddr, port: this.#port };
+  }
+
+  #describe(): unknown {
+    const { backends, budget, clock, version } = this.#parts;
+    return {
+      version,
+      ...this.#config.proxy,
+      ...this.#address(),
+      uptimeSeconds: Math.floor((clock.now() - this.#startedAt) / 1000),
+      inflightBytes: budget.used,
+      backends: Object.fromEntries(
+        [...backends].map(([name, backend]) => [name, backend.describe()]),
+      ),
+      keymaps: this.#config.keymaps,
+    };
+  }
+
+  /** One point every `interval` seconds, like a client's: through the keymap, and only where that has a place for it. */
+  async #writeStatistics(): Promise<void> {
+    const { interval, listenAddr } = this.#config.proxy;
+    if (interval === 0 || this.#keymap.routeOf(STATISTICS_MEASUREMENT) === undefined) return;
+    const statistics = new Statistics(this.#counters, { addr: listenAddr, host: hostname() });
+    const { clock, log } = this.#parts;
+    const { signal } = this.#stop;
+    for (;;) {
+      await clock.sleep(interval * 1000, signal);
+      if (signal.aborted) return;
+      const body = Buffer.from(statistics.nextLine());
+      const write = this.#writePath.write({ rp: '', precision: 'ns', body });
+      const error = await write.catch((reason: unknown) => ({ error: messageOf(reason) }));
+      if (error !== undefined) log.warn({ reason: error.error }, 'statistics were not written');
+    }
+  }
+}
