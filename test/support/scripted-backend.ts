@@ -1,0 +1,211 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gunzipSync } from 'node:zlib';
+import type { Cleanup } from './cleanup.ts';
+import { eventually } from './eventually.ts';
+
+/** One answer over HTTP. */
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** A string (JSON, if it looks so) or a Buffer; several parts go chunked, one chunk each. */
+  readonly body?: string | Buffer | readonly (string | Buffer)[];
+  /** Waits with the answer until this resolves: a promise that the test releases. */
+  readonly when?: Promise<unknown>;
+  /** Waits so long with the answer. */
+  readonly delayMs?: number;
+  /** After the body so far, instead of its end: breaks the connection, or leaves it open. */
+  readonly then?: 'reset' | 'hang';
+}
+
+/** These bytes and the end of the connection, instead of an answer by node:http. */
+export interface RawAnswer {
+  readonly raw: string | Buffer;
+}
+
+/**
+ * A number is a status alone. 'reset' breaks the connection once the request has come whole, 'reset early' before
+ * its body is read, 'hang' never answers.
+ */
+export type Step = number | Answer | RawAnswer | 'reset' | 'reset early' | 'hang';
+
+export type Handler = (request: Recorded) => Step | Promise<Step>;
+
+export interface Recorded {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: IncomingMessage['headers'];
+  /** As text, inflated. */
+  readonly body: string;
+  readonly rawBody: Buffer;
+}
+
+/** Acts as an InfluxDB that is well: what a script leaves out. */
+export function healthyStep(request: Pick<Recorded, 'path'>): Step {
+  if (request.path === '/query') return { status: 200, body: '{"results":[{"statement_id":0}]}\n' };
+  return request.path === '/write' || request.path === '/ping' ? 204 : 404;
+}
+
+/**
+ * A real HTTP server that answers by script, one step a request, the last step again and again; without a script
+ * it is well. `/ping` is apart: it answers `backend.ping` (204), and is counted, not recorded.
+ */
+export async function scriptedBackend(
+  t: Cleanup,
+  ...script: (Step | Handler)[]
+): Promise<ScriptedBackend> {
+  const backend = new ScriptedBackend(script);
+  t.after(() => backend.down());
+  await backend.up();
+  return backend;
+}
+
+export class ScriptedBackend {
+  /** All requests so far but `/ping`, in the order in which their bodies ended. */
+  readonly requests: Recorded[] = [];
+  pings = 0;
+  /** What `/ping` answers. */
+  ping: Step | Handler = 204;
+  version = '1.8.10';
+  port = 0;
+  #script: (Step | Handler)[];
+  #server: Server | undefined;
+
+  constructor(script: (Step | Handler)[]) {
+    this.#script = script;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** The inflated bodies of all writes so far. */
+  get writes(): string[] {
+    return this.requests.filter(({ path }) => path === '/write').map(({ body }) => body);
+  }
+
+  /** A new script from the next request on; an empty one is that of a server that is well. */
+  answer(...script: (Step | Handler)[]): void {
+    this.#script = script;
+  }
+
+  /** Resolves once `count` requests (not pings) have come whole. */
+  async received(count: number, deadlineMs = 10_000): Promise<Recorded[]> {
+    const isThere = (): boolean => this.requests.length >= count;
+    await eventually(`${count} requests`, isThere, { deadlineMs, intervalMs: 5 });
+    return this.requests;
+  }
+
+  /** Listens, on the port that it had before if it was down. */
+  async up(): Promise<void> {
+    const server = createServer((request, response) => {
+      // Not caught: a handler that throws fails the test.
+      void this.#serve(request, response);
+    });
+    server.listen(this.port, '127.0.0.1');
+    await once(server, 'listening');
+    this.#server = server;
+    this.port = (server.address() as AddressInfo).port;
+  }
+
+  /** Breaks all connections and refuses new ones. */
+  async down(): Promise<void> {
+    const server = this.#server;
+    if (server === undefined) return;
+    this.#server = undefined;
+    const closed = once(server, 'close');
+    server.close();
+    server.closeAllConnections();
+    await closed;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { pathname } = new URL(request.url ?? '/', this.url);
+    const isPing = pathname === '/ping';
+    const planned = isPing ? this.ping : this.#nextStep(pathname);
+    if (planned === 'reset early') {
+      request.socket.resetAndDestroy();
+      return;
+    }
+    const rawBody = await bodyOf(request);
+    if (rawBody === undefined) return;
+    const recorded = record(request, rawBody);
+    if (isPing) this.pings++;
+    else this.requests.push(recorded);
+    const step = typeof planned === 'function' ? await planned(recorded) : planned;
+    await this.#perform(step, request, response);
+  }
+
+  #nextStep(path: string): Step | Handler {
+    const step = this.#script.length > 1 ? this.#script.shift() : this.#script[0];
+    return step ?? healthyStep({ path });
+  }
+
+  async #perform(step: Step, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (step === 'hang') return;
+    if (step === 'reset' || step === 'reset early') request.socket.resetAndDestroy();
+    else if (typeof step === 'number') await this.#reply({ status: step }, response);
+    else if ('raw' in step) request.socket.end(step.raw);
+    else await this.#reply(step, response);
+  }
+
+  async #reply(answer: Answer, response: ServerResponse): Promise<void> {
+    if (answer.delayMs !== undefined) await sleep(answer.delayMs);
+    await answer.when;
+    const { body = '' } = answer;
+    const isJson = typeof body === 'string' && body.startsWith('{');
+    response.writeHead(answer.status, {
+      'X-Influxdb-Version': this.version,
+      ...(isJson ? { 'Content-Type': 'application/json' } : {}),
+      ...answer.headers,
+    });
+    const parts = typeof body === 'string' || Buffer.isBuffer(body) ? [body] : body;
+    if (answer.then === undefined && parts.length === 1) {
+      response.end(parts[0]);
+      return;
+    }
+    for (const part of parts) await written(response, part);
+    if (answer.then === undefined) response.end();
+    else if (answer.then === 'reset') response.socket?.resetAndDestroy();
+  }
+}
+
+/** Resolves once the kernel has it: a reset right after must not overtake it in our own buffers. */
+function written(response: ServerResponse, part: string | Buffer): Promise<void> {
+  if (part.length === 0) {
+    response.flushHeaders();
+    return Promise.resolve();
+  }
+  return new Promise((resolve) => {
+    response.write(part, () => {
+      resolve();
+    });
+  });
+}
+
+/** Undefined when the client went away before its end. */
+async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+  } catch {
+    return undefined;
+  }
+  return Buffer.concat(chunks);
+}
+
+function record(request: IncomingMessage, rawBody: Buffer): Recorded {
+  const url = new URL(request.url ?? '/', 'http://backend');
+  const isGzip = request.headers['content-encoding'] === 'gzip';
+  return {
+    method: request.method ?? '',
+    path: url.pathname,
+    query: url.searchParams,
+    headers: request.headers,
+    body: (isGzip && rawBody.length > 0 ? gunzipSync(rawBody) : rawBody).toString(),
+    rawBody,
+  };
+}
