@@ -1,0 +1,147 @@
+import { isUtf8 } from 'node:buffer';
+import path from 'node:path';
+import { codeOf, messageOf, ProxyError } from '../core/errors.ts';
+import type { Disk, DiskFile } from './disk.ts';
+import { Turnstile } from './turnstile.ts';
+
+/** A point that a backend refused for good. */
+export interface DeadPoint {
+  /** Milliseconds since the Unix epoch. */
+  readonly timeMs: number;
+  /** The backend's own words. */
+  readonly error: string;
+  readonly db: string;
+  readonly rp: string;
+  readonly precision: string;
+  /** The line as the client sent it, without its newline. */
+  readonly line: Buffer;
+}
+
+const NEWLINE = 0x0a;
+const SCAN_BYTES = 1024 * 1024;
+
+/**
+ * A file of refused points, one JSON object a line, for people and their tools. It may be read at any time, and
+ * moved away or emptied: the next append starts or continues whatever file has the name then.
+ */
+export class DeadLetter {
+  readonly #file: string;
+  readonly #disk: Disk;
+  readonly #turns = new Turnstile();
+  // Invariant: the file's size after our last append, and the lines in that many bytes.
+  #bytes = 0;
+  #entries = 0;
+
+  private constructor(file: string, disk: Disk) {
+    this.#file = file;
+    this.#disk = disk;
+  }
+
+  /** Creates nothing before the first append. Cuts off a line that a crash left unfinished. */
+  static async open(file: string, disk: Disk): Promise<DeadLetter> {
+    const deadLetter = new DeadLetter(file, disk);
+    await deadLetter.#use(() => Promise.resolve());
+    return deadLetter;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /** Resolves when all of the points survive a power cut. Rejects with SPILL_FAILED, then none of them is there. */
+  append(points: readonly DeadPoint[]): Promise<void> {
+    const bytes = Buffer.from(points.map(lineOf).join(''));
+    return this.#use((file) => this.#write(file, bytes, points.length), 'create');
+  }
+
+  /** One at a time. Opened anew each time, since the file may have been moved away. */
+  #use(act: (file: DiskFile) => Promise<void>, absent?: 'create'): Promise<void> {
+    return this.#turns.run(async () => {
+      try {
+        const file = await this.#open(absent);
+        if (file === undefined) return;
+        try {
+          await this.#lookAgain(file);
+          await act(file);
+        } finally {
+          await file.close();
+        }
+      } catch (error) {
+        const message = `cannot write to ${this.#file}: ${messageOf(error)}`;
+        throw new ProxyError('SPILL_FAILED', message, { cause: error });
+      }
+    });
+  }
+
+  async #open(absent: 'create' | undefined): Promise<DiskFile | undefined> {
+    try {
+      return await this.#disk.open(this.#file, 'update');
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+    }
+    if (absent === undefined) return undefined;
+    const directory = path.dirname(this.#file);
+    await this.#disk.makeDirectory(directory);
+    const file = await this.#disk.open(this.#file, 'create');
+    try {
+      await this.#disk.syncDirectory(directory);
+      return file;
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  async #write(file: DiskFile, bytes: Buffer, entries: number): Promise<void> {
+    try {
+      await file.write([bytes], this.#bytes);
+      await file.sync();
+    } catch (error) {
+      // If even this fails, the next look at the file cuts what is left of it.
+      await file.truncate(this.#bytes).catch(() => undefined);
+      throw error;
+    }
+    this.#bytes += bytes.length;
+    this.#entries += entries;
+  }
+
+  /** Counts again when the file is not as we left it. */
+  async #lookAgain(file: DiskFile): Promise<void> {
+    const size = await file.size();
+    if (size === this.#bytes) return;
+    const { entries, end } = await countLines(file, size);
+    if (end < size) await file.truncate(end);
+    this.#entries = entries;
+    this.#bytes = end;
+  }
+}
+
+/** How many whole lines there are, and where the last one ends. */
+async function countLines(file: DiskFile, size: number): Promise<{ entries: number; end: number }> {
+  const window = Buffer.allocUnsafe(Math.min(size, SCAN_BYTES));
+  let entries = 0;
+  let end = 0;
+  for (let at = 0; at < size;) {
+    const length = await file.read(window, at);
+    if (length === 0) break;
+    const bytes = window.subarray(0, length);
+    for (let hit = bytes.indexOf(NEWLINE); hit !== -1; hit = bytes.indexOf(NEWLINE, hit + 1)) {
+      entries += 1;
+      end = at + hit + 1;
+    }
+    at += length;
+  }
+  return { entries, end };
+}
+
+/** JSON holds text only: a line that is not UTF-8 goes into a field of its own. */
+function lineOf(point: DeadPoint): string {
+  const { timeMs, error, db, rp, precision, line } = point;
+  const text = isUtf8(line) ? { line: line.toString() } : { lineBase64: line.toString('base64') };
+  const time = new Date(timeMs).toISOString();
+  return `${JSON.stringify({ time, error, db, rp, precision, ...text })}\n`;
+}
