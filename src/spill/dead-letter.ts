@@ -40,7 +40,7 @@ export class DeadLetter {
   /** Creates nothing before the first append. Cuts off a line that a crash left unfinished. */
   static async open(file: string, disk: Disk): Promise<DeadLetter> {
     const deadLetter = new DeadLetter(file, disk);
-    await deadLetter.#use(() => Promise.resolve());
+    await deadLetter.#use(async () => undefined);
     return deadLetter;
   }
 

@@ -1,0 +1,75 @@
+import { strict as assert } from 'node:assert';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { TestContext } from 'node:test';
+import type { Log } from '../../src/core/log.ts';
+import { type Disk, nodeDisk } from '../../src/spill/disk.ts';
+import { type RecordDraft, Spill, type StoredRecord } from '../../src/spill/spill.ts';
+import { fakeLog } from '../support/fake-log.ts';
+
+export const DIRECTORY = '/spill';
+
+export function draft(text: string, points = 1): RecordDraft {
+  return { kind: 'batch', points, db: 'db', rp: 'rp', precision: 'ns', payload: Buffer.from(text) };
+}
+
+export interface OpenOptions {
+  readonly disk?: Disk;
+  readonly log?: Log;
+  readonly directory?: string;
+  readonly maxBytes?: number;
+  readonly segmentBytes?: number;
+}
+
+export function openSpill(options: OpenOptions): Promise<Spill> {
+  const { disk = nodeDisk, log = fakeLog(), directory = DIRECTORY } = options;
+  const { maxBytes = 1024 * 1024, segmentBytes = 64 * 1024 } = options;
+  return Spill.open({ directory, maxBytes, segmentBytes }, { disk, log });
+}
+
+export async function store(spill: Spill, text: string): Promise<number> {
+  assert.ok(spill.tryReserve(text.length), 'no room');
+  return spill.append(draft(text));
+}
+
+export function lastOf(records: readonly StoredRecord[]): StoredRecord {
+  const record = records.at(-1);
+  assert.ok(record !== undefined, 'no record');
+  return record;
+}
+
+export function textsOf(records: readonly StoredRecord[]): string[] {
+  return records.map((record) => record.payload.toString());
+}
+
+/** Everything that is in the spill, in the order of delivery; afterwards it is empty. */
+export async function drain(spill: Spill, maxBytes = 10): Promise<StoredRecord[]> {
+  const all: StoredRecord[] = [];
+  while (!spill.isEmpty) {
+    const records = await spill.peek(maxBytes);
+    const last = records.at(-1);
+    if (last === undefined) continue;
+    all.push(...records);
+    await spill.ack(last);
+  }
+  return all;
+}
+
+/** A fresh directory that is deleted after the test. */
+export async function scratch(t: TestContext): Promise<string> {
+  const directory = await mkdtemp(path.join(tmpdir(), 'influx-proxy-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** Numbers in [0, 1) that are the same in each run (mulberry32). */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
