@@ -5,6 +5,8 @@ import { ProxyError } from './core/errors.ts';
 import { openLog } from './core/log.ts';
 import { systemClock } from './core/time.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
+import { Keymap } from './routing/keymap.ts';
+import { explainLines } from './write/explain.ts';
 
 interface Options {
   readonly config: string;
@@ -18,17 +20,28 @@ const SHUTDOWN_LIMIT_MS = 4800;
 export async function main(args: readonly string[]): Promise<number> {
   const program = new Command('influx-proxy')
     .description(
-      'One address in front of two or more InfluxDB servers: routes each point by its measurement,\n' +
-        'keeps on disk what a failed server missed, replays it, and answers queries from a replica\n' +
-        'that has everything. SIGTERM and SIGINT end it in order; a second one ends it at once.',
+      'One address in front of two or more InfluxDB servers: routes each point by its measurement, keeps on disk ' +
+        'what a failed server missed, replays it, and answers queries from a replica that has everything. ' +
+        'SIGTERM and SIGINT end it in order; a second one ends it at once.',
     )
     .version(programVersion())
     .requiredOption('-c, --config <file>', 'configuration file (JSON)')
     .option('--log-file-path <file>', 'append the log to this file instead of standard output')
     .exitOverride();
+  let exitCode = 0;
+  program.action(async (options: Options) => {
+    await run(options);
+  });
+  program
+    .command('route')
+    .description('show to which backends a line of line protocol would go, and send nothing')
+    .argument('<line...>', "lines, such as 'cpu,host=a usage=0.5'")
+    .action((lines: readonly string[]) => {
+      exitCode = route(program.opts(), lines);
+    });
   try {
-    program.parse(args.map(doubleDash), { from: 'user' });
-    return await run(program.opts<Options & Record<string, unknown>>());
+    await program.parseAsync(args.map(doubleDash), { from: 'user' });
+    return exitCode;
   } catch (error) {
     // commander has written its own message: help, version, or what is wrong with the arguments.
     if (error instanceof CommanderError) return error.exitCode;
@@ -49,7 +62,16 @@ function programVersion(): string {
   return version;
 }
 
-async function run(options: Options): Promise<number> {
+/** 1 when a line is invalid. */
+function route({ config }: Options, lines: readonly string[]): number {
+  const keymap = new Keymap(loadConfig(config).keymaps);
+  const { text, valid } = explainLines(Buffer.from(lines.join('\n')), keymap);
+  process.stdout.write(text);
+  return valid ? 0 : 1;
+}
+
+/** Runs the proxy until a signal ends it. */
+async function run(options: Options): Promise<void> {
   const config = loadConfig(options.config);
   const daemon = await startDaemon(config, {
     clock: systemClock,
@@ -58,7 +80,6 @@ async function run(options: Options): Promise<number> {
     version: programVersion(),
   });
   await untilStopped(daemon);
-  return 0;
 }
 
 /** Resolves after an orderly end. What is acknowledged is on disk by then or stored, so ending at once loses nothing. */
