@@ -30,8 +30,24 @@ export function scanTags(scan: LineScan, at: number): number {
     if (at === REFUSED) return REFUSED;
     tags++;
   }
+  if (isFatalCount(tags)) {
+    return scan.refuse(`a point with exactly ${tags} tags makes older versions of InfluxDB fail`);
+  }
   // InfluxDB looks for duplicates only when all tags are well-formed.
   return hasDuplicateTags(scan.body, first, tags) ? scan.refuse('duplicate tags') : at;
+}
+
+/** The number of tags for which InfluxDB 1.x first makes room; it doubles that whenever there are more. */
+const FIRST_TAG_CAPACITY = 100;
+
+/**
+ * Whether so many tags make a 1.6.7 panic: it answers 500 for the whole request, and would to each attempt, so that one such
+ * line in a batch would hold up all that queue behind it. Later versions take them (influxdata/influxdb issue 21296).
+ */
+function isFatalCount(tags: number): boolean {
+  let capacity = FIRST_TAG_CAPACITY;
+  while (capacity < tags) capacity *= 2;
+  return tags === capacity;
 }
 
 /** Offset of the value of the tag whose key begins at `at`. */

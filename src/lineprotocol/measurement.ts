@@ -1,25 +1,26 @@
-import { BACKSLASH, COMMA, EQUALS, QUOTE, blanksEnd, SPACE } from './bytes.ts';
+import { BACKSLASH, blanksEnd, COMMA, EQUALS, QUOTE, SPACE } from './bytes.ts';
 
 /**
- * The routing key: the measurement body[start, end) as InfluxDB 1.x lists it (`SHOW MEASUREMENTS`), which undoes `\,`,
- * `\ `, `\=` and `\"`. Any other backslash is a byte of the name, also one before a backslash.
+ * The routing key: the measurement body[start, end) as InfluxDB 1.6.7 lists it (`SHOW MEASUREMENTS`). It undoes `\,`, `\ `,
+ * `\=` and `\"`, and that twice; any other backslash is a byte of the name.
  */
 export function measurementName(body: Buffer, start: number, end: number): string {
   start = blanksEnd(body, start, end);
   for (let at = start; at < end; at++) {
-    if (body[at] === BACKSLASH) return unescapedName(body, start, end);
+    if (body[at] !== BACKSLASH) continue;
+    return unescaped(unescaped(body.subarray(start, end))).toString();
   }
   return body.toString('utf8', start, end);
 }
 
-function unescapedName(body: Buffer, start: number, end: number): string {
-  const name = Buffer.allocUnsafe(end - start);
+function unescaped(name: Buffer): Buffer {
+  const result = Buffer.allocUnsafe(name.length);
   let length = 0;
-  for (let at = start; at < end; at++) {
-    if (body[at] === BACKSLASH && at + 1 < end && isEscapable(body[at + 1])) at++;
-    name[length++] = body.readUInt8(at);
+  for (let at = 0; at < name.length; at++) {
+    if (name[at] === BACKSLASH && isEscapable(name[at + 1])) at++;
+    result[length++] = name.readUInt8(at);
   }
-  return name.toString('utf8', 0, length);
+  return result.subarray(0, length);
 }
 
 function isEscapable(byte: number | undefined): boolean {

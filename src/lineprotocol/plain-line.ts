@@ -21,6 +21,9 @@ import { nameStop, numberStop, stringStop } from './words.ts';
 /** Lines below this size cannot exceed a limit on keys. */
 const SHORT_LINE_BYTES = 65_000;
 
+/** From here on the number of tags can be one that InfluxDB fails at. */
+const MANY_TAGS = 100;
+
 /**
  * The fast path: reads the line at body[at] if it is plain, in one pass that finds its end on the way. Plain are nearly all
  * lines of real clients: valid, no backslash, no odd blanks. Returns false, with the scan in any state, where a line is not
@@ -68,7 +71,7 @@ function plainTags(scan: LineScan, at: number): number {
     at = plainNameEnd(scan, equals + 1);
     if (at === equals + 1) return REFUSED;
   }
-  if (body[at] !== SPACE) return REFUSED;
+  if (body[at] !== SPACE || tags >= MANY_TAGS) return REFUSED;
   return sorted || !hasDuplicateTags(body, first, tags) ? at : REFUSED;
 }
 
