@@ -40,7 +40,7 @@ export class DeadLetter {
   /** Creates nothing before the first append. Cuts off a line that a crash left unfinished. */
   static async open(file: string, disk: Disk): Promise<DeadLetter> {
     const deadLetter = new DeadLetter(file, disk);
-    await deadLetter.#use(async () => undefined);
+    await deadLetter.#use(() => Promise.resolve());
     return deadLetter;
   }
 
@@ -68,7 +68,8 @@ export class DeadLetter {
           await this.#lookAgain(file);
           await act(file);
         } finally {
-          await file.close();
+          // What counts is synced.
+          await file.close().catch(() => undefined);
         }
       } catch (error) {
         const message = `cannot write to ${this.#file}: ${messageOf(error)}`;

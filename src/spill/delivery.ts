@@ -74,7 +74,7 @@ export class Delivery {
   async settle(): Promise<void> {
     const { log } = this.#deps;
     try {
-      if (this.#isSaved) await this.#reclaim();
+      if (this.#isSaved) await this.reclaim();
       else await this.#persist();
     } catch (error) {
       log.warn({ err: error, directory: this.#directory }, 'cannot save the spill cursor');
@@ -131,8 +131,13 @@ export class Delivery {
     if (!this.#isSaved) await this.#persist();
   }
 
+  /** There are files that nobody needs: they could not be deleted when it was their turn. */
+  get hasLeftovers(): boolean {
+    return this.#finished.length > 0 || (this.isDone && this.#segments.length > 0);
+  }
+
   /** Deletes what is not needed any more. A file that cannot be deleted now is tried again later. */
-  async #reclaim(): Promise<void> {
+  async reclaim(): Promise<void> {
     this.#leaveFinished();
     // The segment that the cursor names goes last: see #finished.
     if ((await this.#deleteFinished()) && this.isDone && (await this.#deps.tryDetach())) {
@@ -195,7 +200,10 @@ export class Delivery {
     if (kept === undefined) front.isEvidence = true;
     this.#damaged += 1;
     const { start, end } = region;
-    log.error({ file: front.file, start, end, kept }, 'damaged part of the spill skipped');
+    log.error(
+      { file: front.file, start, end, kept: kept ?? `${front.file}.bad` },
+      'damaged part of the spill skipped',
+    );
     this.#moveTo(front, { end, delivered: plus(front.delivered, region.totals) });
     await this.#persist();
   }
@@ -210,7 +218,7 @@ export class Delivery {
       await this.#deleteFinished();
       await this.#save();
     }
-    await this.#reclaim();
+    await this.reclaim();
   }
 
   async #save(): Promise<void> {

@@ -7,7 +7,8 @@ const COPY_BYTES = 1024 * 1024;
 
 /**
  * Copies the region to `<segment>.<start>.bad`, for people to look at, and returns that file's name. `undefined`
- * when it could not: damage on a full disk must not stop what is behind it.
+ * when it could not: damage on a full disk must not stop what is behind it, and of a bad sector only the segment
+ * itself may one day tell more.
  */
 export async function keepDamage(
   disk: Disk,
@@ -37,8 +38,9 @@ export async function keepDamage(
 async function copy(reader: SegmentReader, region: DamagedRegion, to: DiskFile): Promise<void> {
   for (let at = region.start; at < region.end;) {
     const bytes = await reader.read(at, Math.min(COPY_BYTES, region.end - at));
-    if (bytes.length === 0) return;
+    if (bytes.length === 0) break;
     await to.write([bytes], at - region.start);
     at += bytes.length;
   }
+  if (reader.hasUnreadable) throw new Error('the damage cannot be read');
 }

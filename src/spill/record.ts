@@ -95,7 +95,10 @@ export function decodeHeader(
   if (!magic.equals(MAGIC.subarray(0, magic.length))) return undefined;
   if (bytes.length - at < MIN_HEADER_BYTES) return 'cut';
   const headerBytes = bytes.readUInt16BE(at + 4);
-  if (headerBytes < MIN_HEADER_BYTES || headerBytes > MAX_HEADER_BYTES) return undefined;
+  // Else a damaged length at the end of a file would look like a header that was only half written.
+  const nameBytes = [28, 30, 32].map((field) => bytes.readUInt16BE(at + field));
+  if (headerBytes !== nameBytes.reduce((sum, length) => sum + length, MIN_HEADER_BYTES))
+    return undefined;
   if (bytes.length - at < headerBytes) return 'cut';
   const header = bytes.subarray(at, at + headerBytes);
   const checksumAt = headerBytes - CHECKSUM_BYTES;

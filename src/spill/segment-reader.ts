@@ -49,6 +49,7 @@ export class SegmentReader {
   readonly #file: DiskFile;
   readonly #salt: number;
   readonly #end: number;
+  #hasUnreadable = false;
 
   private constructor(file: DiskFile, salt: number, end: number) {
     this.#file = file;
@@ -68,6 +69,11 @@ export class SegmentReader {
     } finally {
       await file.close();
     }
+  }
+
+  /** Some of what was read is zeros, because the disk could not read it. */
+  get hasUnreadable(): boolean {
+    return this.#hasUnreadable;
   }
 
   /**
@@ -137,6 +143,7 @@ export class SegmentReader {
         if (length < end - at) return target.subarray(0, at + length);
       } catch (error) {
         if (codeOf(error) !== 'EIO') throw error;
+        this.#hasUnreadable = true;
         target.fill(0, at, end);
       }
       at = end;

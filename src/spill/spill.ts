@@ -42,6 +42,7 @@ export class Spill {
   readonly #delivery: Delivery;
   readonly #turns = new Turnstile();
   #reservedBytes = 0;
+  #isReclaiming = false;
   #closing: Promise<void> | undefined;
 
   private constructor(options: SpillOptions, appender: Appender, delivery: Delivery) {
@@ -80,7 +81,10 @@ export class Spill {
   /** Room for `bytes` of payload that may be appended later. False: full. */
   tryReserve(bytes: number): boolean {
     invariant(bytes >= 0, 'a reservation is not negative');
-    if (this.usedBytes + this.#reservedBytes + bytes > this.#maxBytes) return false;
+    if (this.usedBytes + this.#reservedBytes + bytes > this.#maxBytes) {
+      this.#reclaimLeftovers();
+      return false;
+    }
     this.#reservedBytes += bytes;
     return true;
   }
@@ -162,6 +166,17 @@ export class Spill {
   close(): Promise<void> {
     this.#closing ??= this.#turns.run(() => this.#appender.close());
     return this.#closing;
+  }
+
+  /** A full spill is not appended to, so no ack may come that would delete what could not be deleted before. */
+  #reclaimLeftovers(): void {
+    if (this.#isReclaiming || this.#closing !== undefined || !this.#delivery.hasLeftovers) return;
+    this.#isReclaiming = true;
+    void this.#turns
+      .run(() => this.#delivery.reclaim())
+      .finally(() => {
+        this.#isReclaiming = false;
+      });
   }
 
   #takeTurn<T>(failure: string, run: () => Promise<T>): Promise<T> {

@@ -86,9 +86,14 @@ async function check(prepare: (disk: FakeDisk) => void, hint: string): Promise<n
   const { stored, rejected, delivered } = witness;
   const known = [...stored, ...rejected];
   // A rejected record that could not be cut off either may be found after the restart in the middle of the script.
+  // And what a disk cannot read for good is not delivered, but the file that holds it is kept.
+  const kept = Buffer.concat(
+    [...disk.files()].filter(([name]) => name.endsWith('.bad')).map(([, bytes]) => bytes),
+  );
+  const due = stored.filter((text) => delivered.includes(text) || !kept.includes(text));
   assert.deepEqual(
     delivered.filter((text) => !rejected.includes(text)),
-    stored,
+    due,
     hint,
   );
   assert.ok(
