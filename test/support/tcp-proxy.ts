@@ -49,7 +49,7 @@ export class TcpProxy {
 
   /** Resets every open connection; new ones are welcome. */
   dropConnections(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    this.#sockets.forEach(breakOff);
   }
 
   /** Resets every open connection and refuses new ones. */
@@ -83,8 +83,8 @@ export class TcpProxy {
     }
     // However one side ends, the other learns it: a break as a break, a refused connection as a reset.
     const breakBoth = (): void => {
-      client.resetAndDestroy();
-      server.resetAndDestroy();
+      breakOff(client);
+      breakOff(server);
     };
     client.on('error', breakBoth);
     server.on('error', breakBoth);
@@ -93,8 +93,15 @@ export class TcpProxy {
   }
 }
 
+function breakOff(socket: Socket): void {
+  // Node 20 forgets to close a handle that is reset while its FIN is on the way: the process would never end.
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 async function pump(from: Socket, to: Socket, gate: Gate): Promise<void> {
-  for await (const chunk of from) {
+  // The end of one direction is not the end of the other: the socket outlives this loop.
+  for await (const chunk of from.iterator({ destroyOnReturn: false })) {
     const bytes = chunk as Buffer;
     for (let at = 0; at < bytes.length;) {
       const piece = bytes.subarray(at, at + gate.pieceBytes);
