@@ -21,7 +21,8 @@ export const where: Rule = (cursor, scope) => {
 export const groupBy: Rule = (cursor, scope) => {
   if (cursor.takeIf('GROUP') === undefined) return;
   cursor.expect('BY');
-  while (dimension(cursor, scope)) cursor.expect(',');
+  const notes = aside(scope);
+  while (dimension(cursor, scope, notes)) cursor.expect(',');
 };
 
 export const fill: Rule = (cursor, scope) => {
@@ -83,22 +84,23 @@ function aside({ statement }: Scope): Notes {
 }
 
 /** True if another one follows: a comma that the caller reads. */
-function dimension(cursor: Cursor, scope: Scope): boolean {
+function dimension(cursor: Cursor, { clauses }: Scope, notes: Notes): boolean {
   const { start } = cursor.peek();
-  const item = regexOrExpression(cursor, aside(scope));
-  scope.clauses.dimensions.push({ ...describe(item), ...spanFrom(start, cursor) });
+  const item = regexOrExpression(cursor, notes);
+  clauses.dimensions.push(describe(item, start, cursor.at));
   // InfluxDB lets no blank stand between a regex and the comma.
   return (item.kind === 'regex' ? cursor.raw() : cursor.peek()).kind === ',';
 }
 
-function describe(item: Expression): Omit<Dimension, 'start' | 'end'> {
-  const { kind, value } = item;
-  if (kind === 'wildcard' || kind === 'regex')
-    return { kind, name: undefined, interval: undefined };
-  if (kind === 'name') return { kind, name: value, interval: undefined };
-  if (kind !== 'call' || value !== 'time')
-    return { kind: 'other', name: undefined, interval: undefined };
-  return { kind: 'time', name: undefined, interval: item.args[0]?.nanoseconds };
+function describe(item: Expression, start: number, end: number): Dimension {
+  const isTime = item.kind === 'call' && item.value === 'time';
+  const name = item.kind === 'name' ? item.value : undefined;
+  const interval = isTime ? item.args[0]?.nanoseconds : undefined;
+  return { kind: isTime ? 'time' : kindOf(item), name, interval, start, end };
+}
+
+function kindOf({ kind }: Expression): Dimension['kind'] {
+  return kind === 'wildcard' || kind === 'regex' || kind === 'name' ? kind : 'other';
 }
 
 /** `fill(...)` and `tz(...)` begin with a plain word; it may be quoted. */
@@ -116,7 +118,7 @@ function count(cursor: Cursor, kind: 'LIMIT' | 'OFFSET' | 'SLIMIT' | 'SOFFSET'):
   const number = cursor.expect('INTEGER');
   if (number.value.startsWith('-')) cursor.failWith(`${kind} must be >= 0`, number);
   const digits = { start: number.start, end: number.end };
-  return { value: clamped(number), digits, ...spanFrom(keyword.start, cursor) };
+  return { value: clamped(number), digits, start: keyword.start, end: cursor.at };
 }
 
 /** InfluxDB takes the largest integer for anything larger. */

@@ -136,7 +136,8 @@ export class Cursor {
   }
 
   #resolve(token: Token): Token {
-    const binding = this.#bindings.get(token.value);
+    // A lone dollar is never bound, not even to a parameter with an empty name.
+    const binding = token.value === '' ? undefined : this.#bindings.get(token.value);
     return { ...token, ...(binding ?? { value: `$${token.value}` }) };
   }
 

@@ -1,12 +1,59 @@
 import type { Cursor } from './cursor.ts';
-import type { Clauses, Span, Statement } from './statement.ts';
+import type {
+  Clauses,
+  Count,
+  Dimension,
+  Effect,
+  Field,
+  Name,
+  Source,
+  Span,
+  Statement,
+  StatementType,
+  Target,
+} from './statement.ts';
 
-type Mutable<T> = {
-  -readonly [K in keyof T]: T[K] extends readonly (infer Item)[] ? Item[] : T[K];
-};
+/** Clauses while they are read. Classes and not spread literals: statements are made for every query. */
+export class ClausesDraft implements Clauses {
+  readonly fields: Field[] = [];
+  calls: readonly string[] = [];
+  raw = true;
+  where: Span | undefined = undefined;
+  readonly dimensions: Dimension[] = [];
+  fill = false;
+  descending = false;
+  limit: Count | undefined = undefined;
+  offset: Count | undefined = undefined;
+  slimit: Count | undefined = undefined;
+  soffset: Count | undefined = undefined;
+  timezone: string | undefined = undefined;
+}
 
-export type ClausesDraft = Mutable<Clauses>;
-export type StatementDraft = Mutable<Omit<Statement, 'effect'>>;
+export class StatementDraft extends ClausesDraft implements Statement {
+  type: StatementType;
+  effect: Effect;
+  readonly start: number;
+  end: number;
+  readonly sources: Source[] = [];
+  readonly subqueries: Clauses[] = [];
+  into: Target | undefined = undefined;
+  readonly ignoredTargets: Target[] = [];
+  database: Name | undefined = undefined;
+  everyDatabase = false;
+  policy: Name | undefined = undefined;
+  subject: Name | undefined = undefined;
+  exact = false;
+  readonly nowCalls: Span[] = [];
+  readonly secrets: Span[] = [];
+
+  constructor(type: StatementType, start: number) {
+    super();
+    this.type = type;
+    this.effect = 'admin'; // the strictest, until the rules have settled the type
+    this.start = start;
+    this.end = start;
+  }
+}
 
 /** What a rule fills in: the statement, and the clauses of the level at which the rule stands. */
 export interface Scope {
@@ -17,43 +64,6 @@ export interface Scope {
 
 /** Reads one part of a statement; optional parts read nothing if their keyword is absent. */
 export type Rule = (cursor: Cursor, scope: Scope) => void;
-
-export function emptyClauses(): ClausesDraft {
-  return {
-    fields: [],
-    calls: [],
-    raw: true,
-    where: undefined,
-    dimensions: [],
-    fill: false,
-    descending: false,
-    limit: undefined,
-    offset: undefined,
-    slimit: undefined,
-    soffset: undefined,
-    timezone: undefined,
-  };
-}
-
-export function emptyStatement(type: Statement['type'], start: number): StatementDraft {
-  return {
-    ...emptyClauses(),
-    type,
-    start,
-    end: start,
-    sources: [],
-    subqueries: [],
-    into: undefined,
-    ignoredTargets: [],
-    database: undefined,
-    everyDatabase: false,
-    policy: undefined,
-    subject: undefined,
-    exact: false,
-    nowCalls: [],
-    secrets: [],
-  };
-}
 
 /** From the token that starts at `start` to the end of what was read. */
 export function spanFrom(start: number, cursor: Cursor): Span {

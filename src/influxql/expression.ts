@@ -82,11 +82,13 @@ export function regexOrExpression(cursor: Cursor, notes: Notes): Expression {
   return regex === undefined ? expression(cursor, notes) : leaf('regex', regex.value);
 }
 
+const NO_ARGUMENTS: readonly Expression[] = [];
+
 function leaf(kind: Expression['kind'], value = ''): Expression {
   return {
     kind,
     value,
-    args: [],
+    args: NO_ARGUMENTS,
     nanoseconds: undefined,
     comparison: undefined,
     expands: kind === 'wildcard' || kind === 'regex',
@@ -140,7 +142,7 @@ function group(cursor: Cursor, notes: Notes): Expression {
     cursor.expect('(');
     const inner = expression(cursor, notes);
     cursor.expect(')');
-    return { ...inner, kind: 'group', args: [], nanoseconds: undefined };
+    return { ...inner, kind: 'group', args: NO_ARGUMENTS, nanoseconds: undefined };
   });
 }
 

@@ -130,12 +130,17 @@ function quoted(
     if (isNewline(char)) return token('BADSTRING', value + text.slice(from, i), start, i);
     if (char === '\\') {
       const escaped = ESCAPES.get(text.charAt(i + 1));
-      if (escaped === undefined) return token('BADESCAPE', text.slice(i, i + 2), start, i + 2);
+      if (escaped === undefined) return badEscape(text, start, i);
       value += text.slice(from, i) + escaped;
       from = ++i + 1;
     }
   }
   return token('BADSTRING', value + text.slice(from), start, text.length);
+}
+
+function badEscape(text: string, start: number, at: number): Token {
+  const escape = text.slice(at, at + 2); // shorter at the end of the text
+  return token('BADESCAPE', escape, start, at + escape.length);
 }
 
 /** `12`, `1.5`, `.5`, `7.`, or a duration like `1h30m`, whose units are judged later. */
@@ -167,10 +172,8 @@ function blockComment(text: string, at: number): Token {
 }
 
 function symbol(text: string, at: number): Token {
-  for (const length of [2, 1]) {
-    const kind = SYMBOL_SET.get(text.slice(at, at + length));
-    if (kind !== undefined) return token(kind === '<>' ? '!=' : kind, '', at, at + length);
-  }
+  const kind = SYMBOL_SET.get(text.slice(at, at + 2)) ?? SYMBOL_SET.get(text.charAt(at));
+  if (kind !== undefined) return token(kind === '<>' ? '!=' : kind, '', at, at + kind.length);
   const char = String.fromCodePoint(text.codePointAt(at) ?? 0);
   return token('ILLEGAL', char, at, at + char.length);
 }

@@ -1,5 +1,5 @@
 import { Cursor, SyntaxFault } from './cursor.ts';
-import { emptyStatement } from './draft.ts';
+import { StatementDraft } from './draft.ts';
 import { LANGUAGE, OTHERWISE, type Branch, type Row } from './language.ts';
 import { bindParams, isCleanText } from './params.ts';
 import { effectOf, type Statement } from './statement.ts';
@@ -12,6 +12,8 @@ export type ParseResult =
 export const MAX_QUERY_LENGTH = 1024 * 1024;
 /** Statements of one query: each may cost a request per backend. */
 export const MAX_STATEMENTS = 1000;
+/** UTF-16 units of an error: it goes into logs and into a response header. */
+const MAX_ERROR_LENGTH = 1000;
 
 /**
  * The statements of the text of a `q` parameter, in order; an empty text has none. `params` is the decoded JSON object
@@ -28,7 +30,7 @@ export function parseQuery(text: string, params?: unknown): ParseResult {
   try {
     return { ok: true, statements: parseBatch(new Cursor(text, bound.bindings)) };
   } catch (error) {
-    if (error instanceof SyntaxFault) return { ok: false, error: error.message };
+    if (error instanceof SyntaxFault) return { ok: false, error: abridged(error.message) };
     throw error;
   }
 }
@@ -53,9 +55,12 @@ export function parseBatch(cursor: Cursor): readonly Statement[] {
 function parseStatement(cursor: Cursor): Statement {
   const { start } = cursor.peek();
   const { type, rules } = findRow(cursor, LANGUAGE);
-  const statement = emptyStatement(type, start);
-  for (const rule of rules) rule(cursor, { statement, clauses: statement, depth: 0 });
-  return { ...statement, end: cursor.at, effect: effectOf(statement.type) };
+  const statement = new StatementDraft(type, start);
+  const scope = { statement, clauses: statement, depth: 0 };
+  for (const rule of rules) rule(cursor, scope);
+  statement.end = cursor.at;
+  statement.effect = effectOf(statement.type);
+  return statement;
 }
 
 /** Reads keywords as long as the table branches on them. */
@@ -66,4 +71,12 @@ function findRow(cursor: Cursor, branch: Branch): Row {
   const found = next ?? branch.get(OTHERWISE);
   if (found === undefined) cursor.fail([...branch.keys()]);
   return 'rules' in found ? found : findRow(cursor, found);
+}
+
+/** A message quotes what it found, which may be most of the text; both ends tell enough. */
+function abridged(message: string): string {
+  if (message.length <= MAX_ERROR_LENGTH) return message;
+  const half = MAX_ERROR_LENGTH / 2;
+  const ends = `${message.slice(0, half)}...${message.slice(-half)}`;
+  return ends.replace(/[\ud800-\udfff]/gu, '\ufffd'); // a pair may have been cut
 }

@@ -10,7 +10,7 @@ import {
   where,
 } from './clauses.ts';
 import { SyntaxFault, type Cursor } from './cursor.ts';
-import { emptyClauses, spanFrom, type Rule, type Scope } from './draft.ts';
+import { ClausesDraft, type Rule, type Scope } from './draft.ts';
 import { regexOrExpression, type Expression, type Notes } from './expression.ts';
 import { namedSource, regexSource, target } from './names.ts';
 import { position } from './position.ts';
@@ -76,7 +76,7 @@ function source(cursor: Cursor, scope: Scope): void {
 function subquery(cursor: Cursor, { statement, depth }: Scope): void {
   cursor.expect('(');
   cursor.expect('SELECT');
-  const clauses = emptyClauses();
+  const clauses = new ClausesDraft();
   const ignored = selectBody(cursor, { statement, clauses, depth: depth + 1 });
   cursor.expect(')');
   if (ignored !== undefined) statement.ignoredTargets.push(ignored);
@@ -108,7 +108,8 @@ function field(cursor: Cursor, notes: Notes): Field {
     );
   }
   const alias = cursor.takeIf('AS') === undefined ? undefined : cursor.name().value;
-  return { kind: kindOf(item), expands: item.expands, alias, ...spanFrom(first.start, cursor) };
+  const { expands } = item;
+  return { kind: kindOf(item), expands, alias, start: first.start, end: cursor.at };
 }
 
 function kindOf({ kind }: Expression): Field['kind'] {
