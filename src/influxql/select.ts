@@ -66,11 +66,13 @@ function selectBody(cursor: Cursor, scope: Scope, afterFields?: 'INTO'): Target 
 
 function source(cursor: Cursor, scope: Scope): void {
   if (regexSource(cursor, scope)) return;
-  if (cursor.peek().kind !== '(') namedSource(cursor, scope);
-  else
-    cursor.nested(() => {
-      subquery(cursor, scope);
-    });
+  if (cursor.peek().kind !== '(') {
+    namedSource(cursor, scope);
+    return;
+  }
+  cursor.nested(() => {
+    subquery(cursor, scope);
+  });
 }
 
 function subquery(cursor: Cursor, { statement, depth }: Scope): void {

@@ -36,6 +36,9 @@ test('parameters stand for one token', () => {
   check(`SELECT v FROM "$m" WHERE a = '$x' AND b =~ /$y/`, {}, 'select ||$m');
   check('DROP MEASUREMENT $m', { m: { ident: 'm' } }, 'drop measurement ||m');
 
+  check('SELECT v FROM m LIMIT $n', { n: { integer: 5 } }, 'select ||m');
+  check('SELECT v FROM m WHERE a = $x', { x: { float: 1.5 } }, 'select ||m');
+
   // Never a keyword, never more than a token
   check(
     '$s v FROM m',
@@ -70,6 +73,11 @@ test('parameters stand for one token', () => {
     'missing parameter: string literal must be a string value',
   );
   check('SELECT v FROM m WHERE a = $x', { x: { duration: '1y' } }, 'invalid duration');
+  check(
+    'SELECT v FROM m LIMIT $n',
+    { n: { integer: 1.5 } },
+    'found integer literal must be an integer value, expected integer at line 1, char 23',
+  );
   check('SELECT v FROM m', [1], 'params must be a JSON object');
   check('SELECT v FROM m', null, 'select ||m');
 });

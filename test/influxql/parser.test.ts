@@ -82,6 +82,7 @@ test('errors', () => {
     'SELECT v = 1 FROM m',
     'invalid operator = in SELECT clause at line 1, char 8; operator is intended for WHERE clause',
   );
+  check('SELECT -9223372036854775809 FROM m', 'constant -9223372036854775809 underflows int64');
   check('DELETE FROM db..m', 'database not supported at line 1, char 1');
   check('SELECT v FROM m WHERE a = $x', 'missing parameter: x');
 });
@@ -122,4 +123,10 @@ test('text that no server would read the same way is refused', () => {
   check('SELECT v FROM $m', { m: { identifier: 'a\0b' } });
   check('SELECT v FROM $m', { m: { identifier: '\udc00' } });
   check('SELECT v FROM m', { 'm\0': 1 });
+});
+
+test('an error does not repeat all of a long text', () => {
+  const result = parseQuery(`SELECT v FROM m '${'x'.repeat(100_000)}'`);
+  assert.ok(!result.ok && result.error.length < 1_100);
+  assert.match(result.error, /^found xxx.*\.\.\..*, expected ; at line 1, char 16$/);
 });
