@@ -22,7 +22,7 @@ export function scanAnyLine(scan: LineScan, at: number): AnyLine {
   scan.end = body[lineStop - 1] === NEWLINE ? lineStop - 1 : lineStop;
   if (scan.start >= lineStop || body[scan.start] === HASH) return { kind: 'skipped', next };
   const { end } = scan;
-  if (acceptPoint(scan) && keepWhole(scan, at)) return { kind: 'point', next };
+  if (acceptPoint(scan) && keepWhole(scan, at, lineStop)) return { kind: 'point', next };
   scan.end = end;
   return { kind: 'invalid', next };
 }
@@ -32,9 +32,10 @@ export function scanAnyLine(scan: LineScan, at: number): AnyLine {
  * ` <timestamp>` and a newline after it. There are lines that InfluxDB takes, by accident, only at their place in the body:
  * one that ends in a bare backslash (it would swallow the next line), and one with an odd quote in a tag.
  */
-function keepWhole(scan: LineScan, lineStart: number): boolean {
+function keepWhole(scan: LineScan, lineStart: number, lineStop: number): boolean {
   const { body, start, end } = scan;
-  if (isOneLine(body, start, end)) return true;
+  const untouched = start === lineStart && end === lineStop && body[end - 1] !== BACKSLASH;
+  if (untouched || isOneLine(body, start, end)) return true;
   if (body[end - 1] !== BACKSLASH && isOneLine(body, lineStart, end)) {
     scan.start = lineStart; // with its blanks, which make a quote in its measurement or tags count
     return true;

@@ -19,6 +19,8 @@ export class LineScan {
   timed = false;
   /** The line holds an unsigned field, which 1.x refuses and 2.x takes. */
   unsigned = false;
+  /** InfluxDB may read the fields in two ways: there is a backslash outside of strings, or a `=` after a value. */
+  ambiguous = false;
   /** InfluxDB's words for why it refuses the line. Valid after REFUSED was returned. */
   reason = '';
 

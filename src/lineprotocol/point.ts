@@ -1,5 +1,11 @@
 import { NEWLINE, blanksEnd } from './bytes.ts';
-import { keyTooLong, MAX_KEY_BYTES, scanFieldKeys, scanFields } from './fields.ts';
+import {
+  keyTooLong,
+  MAX_KEY_BYTES,
+  scanFieldKeys,
+  scanFields,
+  scanStoredValues,
+} from './fields.ts';
 import { scanMeasurement, scanTags } from './key.ts';
 import { type LineScan, REFUSED } from './line-scan.ts';
 import { scanTimestamp } from './timestamp.ts';
@@ -10,13 +16,14 @@ import { scanTimestamp } from './timestamp.ts';
  */
 export function acceptPoint(scan: LineScan): boolean {
   scan.unsigned = false;
+  scan.ambiguous = false;
   const keyEnd = scanKey(scan);
   if (keyEnd === REFUSED) return false;
   const fields = blanksEnd(scan.body, keyEnd, scan.end);
   const fieldsEnd = scanFields(scan, fields);
   if (fieldsEnd === REFUSED) return false;
   if (scanFieldKeys(scan, fields, fieldsEnd, keyEnd - scan.start) === REFUSED) return false;
-  return acceptRest(scan, fieldsEnd);
+  return acceptRest(scan, fieldsEnd) && scanStoredValues(scan, fields, fieldsEnd) !== REFUSED;
 }
 
 /** Offset of the space that ends measurement and tags. */

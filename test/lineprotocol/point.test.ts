@@ -108,6 +108,17 @@ test('fields', () => {
   accept('m v="a"=1,,b=2'); // counts match: InfluxDB takes it
 });
 
+test('fields that InfluxDB accepts, then fails to store, are refused', () => {
+  // Read once as the string `b,c=d` of the field `a\\`, and once as the field `c` with the value `d"`.
+  refuse('m a\\\\="b,c=d"', 'invalid boolean');
+  refuse('m a\\\\="b,c=1"', 'invalid number');
+  refuse('m a\\\\="b,c="', 'invalid field format');
+  refuse('m a\\\\="b=,c="x"y"', 'invalid field format');
+
+  accept('m a\\\\="b,c=t,d="x""');
+  refuse('m a\\\\="b,c=d" 1x', 'bad timestamp'); // a fault of the line itself comes first
+});
+
 test('strings', () => {
   accept('m v=""');
   accept('m v="a b,c=d"');
