@@ -46,10 +46,10 @@ function plainKey(scan: LineScan, at: number): number {
   const { body, view, end } = scan;
   const head = body[at];
   if (isBlank(head) || head === COMMA || head === HASH) return REFUSED;
-  at = nameStop(view, at);
+  at = nameStop(view, at, end);
   while (at < end && body[at] !== COMMA && body[at] !== SPACE) {
     if (body[at] === NEWLINE || body[at] === BACKSLASH) return REFUSED;
-    at = nameStop(view, at + 1);
+    at = nameStop(view, at + 1, end);
   }
   scan.measurementEnd = at;
   return plainTags(scan, at);
@@ -95,7 +95,7 @@ function plainKeyEnd(scan: LineScan, at: number): number {
 function plainNameEnd(scan: LineScan, at: number): number {
   const { body, view } = scan;
   for (;;) {
-    at = nameStop(view, at);
+    at = nameStop(view, at, scan.end);
     if (at >= scan.end || isNameEnd(body[at])) return at;
     at++;
   }
@@ -145,11 +145,11 @@ function plainValue(scan: LineScan, at: number): number {
 function plainNumber(scan: LineScan, at: number): number {
   const { body, view } = scan;
   const first = body[at] === MINUS ? at + 1 : at;
-  const whole = numberStop(view, first);
+  const whole = numberStop(view, first, scan.end);
   if (whole === first || whole - first > SAFE_DIGITS) return REFUSED;
   if (body[whole] === LOWER_I) return whole + 1;
   if (body[whole] !== DOT) return whole;
-  const fraction = numberStop(view, whole + 1);
+  const fraction = numberStop(view, whole + 1, scan.end);
   return fraction - at < LONG_FLOAT_BYTES ? fraction : REFUSED;
 }
 
@@ -163,7 +163,7 @@ function plainWord(scan: LineScan, at: number, word: Buffer): number {
 
 /** Offset after the quote that closes the string whose first byte is body[at]. It may hold newlines. */
 function plainString(scan: LineScan, at: number): number {
-  at = stringStop(scan.view, at);
+  at = stringStop(scan.view, at, scan.end);
   return scan.body[at] === QUOTE ? at + 1 : REFUSED;
 }
 
@@ -174,7 +174,7 @@ function plainTimestamp(scan: LineScan, at: number): number {
   at = spacesEnd(body, at, end);
   if (at >= end || body[at] === NEWLINE) return at;
   const first = body[at] === MINUS ? at + 1 : at;
-  const last = numberStop(view, first);
+  const last = numberStop(view, first, end);
   if (last === first || exceeds(body, first, last, MAX_TIMESTAMP[scan.precision])) return REFUSED;
   scan.timed = true;
   const stop = spacesEnd(body, last, end);

@@ -48,9 +48,8 @@ function indexOfLowest(mask: number): number {
   return (31 - Math.clz32(mask & -mask)) >> 3;
 }
 
-/** Offset of the first `=`, `\` or byte below `-` from `at` on, or the end of the view. */
-export function nameStop(view: DataView, at: number): number {
-  const end = view.byteLength;
+/** Offset of the first `=`, `\` or byte below `-` from `at` on, or `end`. */
+export function nameStop(view: DataView, at: number, end: number): number {
   for (; at + 4 <= end; at += 4) {
     const mask = nameStopIn(view.getInt32(at, true));
     if (mask !== 0) return at + indexOfLowest(mask);
@@ -62,9 +61,8 @@ export function nameStop(view: DataView, at: number): number {
   return at;
 }
 
-/** Offset of the first quote or backslash from `at` on, or the end of the view. */
-export function stringStop(view: DataView, at: number): number {
-  const end = view.byteLength;
+/** Offset of the first quote or backslash from `at` on, or `end`. */
+export function stringStop(view: DataView, at: number, end: number): number {
   for (; at + 4 <= end; at += 4) {
     const mask = stringStopIn(view.getInt32(at, true));
     if (mask !== 0) return at + indexOfLowest(mask);
@@ -76,9 +74,8 @@ export function stringStop(view: DataView, at: number): number {
   return at;
 }
 
-/** Offset of the first byte from `at` on that is no digit, or the end of the view. */
-export function numberStop(view: DataView, at: number): number {
-  const end = view.byteLength;
+/** Offset of the first byte from `at` on that is no digit, or `end`. */
+export function numberStop(view: DataView, at: number, end: number): number {
   for (; at + 4 <= end; at += 4) {
     const mask = nonDigitIn(view.getInt32(at, true));
     if (mask !== 0) return at + indexOfLowest(mask);

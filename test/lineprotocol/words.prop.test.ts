@@ -13,13 +13,15 @@ const bytes = fc.uint8Array({ maxLength: 40 }).chain((any) =>
     .map((near) => Uint8Array.from([...near, ...any])),
 );
 
-function sameAs(stop: (view: DataView, at: number) => number, isStop: (byte: number) => boolean) {
+type Stop = (view: DataView, at: number, end: number) => number;
+
+function sameAs(stop: Stop, isStop: (byte: number) => boolean) {
   fc.assert(
     fc.property(bytes, fc.nat({ max: 10 }), (found, from) => {
       const view = new DataView(found.buffer, found.byteOffset, found.length);
       const at = Math.min(from, found.length);
       const offset = found.slice(at).findIndex(isStop);
-      return stop(view, at) === (offset < 0 ? found.length : at + offset);
+      return stop(view, at, found.length) === (offset < 0 ? found.length : at + offset);
     }),
     RUNS,
   );
