@@ -40,6 +40,8 @@ export class Appender {
   #writer: SegmentWriter | undefined;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
+  // Told when the group being committed is on disk, or has failed.
+  #watchers: (() => void)[] = [];
   #nextSequence: number;
   // Invariant: what is in #waiting or in the group being committed.
   #pending: Totals = NOTHING;
@@ -77,6 +79,12 @@ export class Appender {
       this.#waiting.push({ ...record, resolve, reject });
       this.#running ??= this.#run();
     });
+  }
+
+  /** Resolves at the end of the next commit, whatever its outcome; at once when nothing is pending. */
+  nextCommit(): Promise<void> {
+    if (this.#pending.records === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#watchers.push(resolve));
   }
 
   /** Lets go of the segment being written, so that its file may be deleted. False while something is pending. */
@@ -140,6 +148,7 @@ export class Appender {
     // Not subtracted: what is still waiting is added up anew, so that no error can accumulate.
     this.#pending = this.#waiting.map(totalsOf).reduce(plus, NOTHING);
     this.#pendingBytes = this.#waiting.reduce((sum, record) => sum + record.recordBytes, 0);
+    for (const tell of this.#watchers.splice(0)) tell();
     if (failure === undefined) {
       for (const record of group) record.resolve(record.sequence);
       return;

@@ -119,10 +119,16 @@ export class Spill {
    * there is any. The same ones again until they are acknowledged. Damaged ones are skipped: copied to a `.bad`
    * file, logged and counted once. Payloads share one buffer, so keep them no longer than needed.
    *
-   * An empty answer with `isEmpty` false means that appends are under way. Rejects with SPILL_FAILED.
+   * When there is nothing but appends under way, it waits for the sync of the first of them: so that a loop until
+   * `isEmpty` never spins. Otherwise it does not wait. Rejects with SPILL_FAILED.
    */
   peek(maxBytes: number): Promise<readonly StoredRecord[]> {
-    return this.#takeTurn('cannot read the spill', () => this.#delivery.peek(maxBytes));
+    return this.#takeTurn('cannot read the spill', async () => {
+      const records = await this.#delivery.peek(maxBytes);
+      if (records.length > 0 || this.#appender.pending.records === 0) return records;
+      await this.#appender.nextCommit();
+      return this.#delivery.peek(maxBytes);
+    });
   }
 
   /**

@@ -142,6 +142,12 @@ test('what was acknowledged survives a power cut at every step', async () => {
   assert.ok(steps > 100, `only ${steps} steps`);
 });
 
+test('segments that could not be deleted at first never come back without the newer ones', async () => {
+  await everyCut((disk) => {
+    disk.stuckSegments = 1;
+  }, assertRecovered);
+});
+
 test('it also survives a second power cut at every step of the recovery', async () => {
   await everyCut(
     () => undefined,

@@ -43,6 +43,8 @@ export class FakeDisk implements Disk {
   faultFrom = Infinity;
   faultTo = Infinity;
   faultCode = 'EIO';
+  /** So many segments cannot be deleted at first. */
+  stuckSegments = 0;
   /** A disk that says it has synced and has not, to see a test fail. */
   ignoresSync = false;
   ignoresDirectorySync = false;
@@ -102,6 +104,7 @@ export class FakeDisk implements Disk {
 
   async remove(file: string): Promise<void> {
     await this.#step();
+    if (file.endsWith('.segment') && this.stuckSegments-- > 0) throw failure('EIO', file);
     if (this.#seen.has(file)) this.#rename({ kind: 'remove', name: file });
   }
 
