@@ -11,7 +11,7 @@ TEST_PARTS := $(NODE_TEST) $(TIMEOUT) --test-concurrency=2
 TEST_WHOLE := $(NODE_TEST) $(TIMEOUT) --test-concurrency=1
 # Node 20 takes no patterns, and a folder named test would run the helpers as tests: hence lists of files.
 PARTS := find dist/test -name '*.test.js' -not -path '*/e2e/*'
-WHOLE := find dist/test/e2e -name '*.test.js'
+WHOLE := find dist/test -name '*.test.js' -path '*/e2e/*'
 PROPERTIES := find dist/test -name '*.prop.test.js'
 # A copy of the lock file beside what was installed from it: its content says whether that is still right.
 INSTALLED := node_modules/.installed-lock.json
@@ -45,8 +45,9 @@ format: deps ## rewrite in the house format
 	$(BIN)/prettier --write src test bin/influx-proxy .eslint.config.js
 
 test: build servers ## all tests: parts, then the whole against real servers; ONLY=path/part runs some
-	@files=$$($(PARTS) | grep -e '$(ONLY)' | sort); [ -z "$$files" ] || { $(TEST_PARTS) $$files; }
-	@files=$$($(WHOLE) 2>/dev/null | grep -e '$(ONLY)' | sort); [ -z "$$files" ] || { $(TEST_WHOLE) $$files; }
+	@find dist/test -name '*.test.js' | grep -q -e '$(ONLY)' || { echo 'no test has $(ONLY) in its path'; exit 1; }
+	@files=$$($(PARTS) | grep -e '$(ONLY)' | sort); [ -z "$$files" ] || $(TEST_PARTS) $$files
+	@files=$$($(WHOLE) | grep -e '$(ONLY)' | sort); [ -z "$$files" ] || $(TEST_WHOLE) $$files
 
 fuzz: build ## property tests with many more runs; FUZZ_RUNS=100000
 	@files=$$($(PROPERTIES) | sort); [ -n "$$files" ] || { echo 'there are no property tests'; exit 1; }; \
@@ -54,7 +55,7 @@ fuzz: build ## property tests with many more runs; FUZZ_RUNS=100000
 
 bench: build servers ## speed against nginx and bare Node, on this machine
 	@sh $(ENSURE) nginx-light wrk
-	@set -e; for file in $$(find dist/test/bench -name '*.bench.js' | sort); do node --enable-source-maps $$file; done
+	@set -e; for file in $$(find dist/test -name '*.bench.js' | sort); do node --enable-source-maps $$file; done
 
 demo: build servers ## two InfluxDB servers, one killed and brought back: nothing is lost, no query sees a hole
 	@node --enable-source-maps dist/test/demo/demo.js

@@ -56,7 +56,7 @@ echo "installing$missing"
 $sudo apt-get update -qq </dev/null || echo 'apt-get update failed; going on with the lists that are here' >&2
 # shellcheck disable=SC2086 # one word each
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 \
-  install -y -qq --no-install-recommends $missing </dev/null
+  install -y -qq --no-install-recommends $missing </dev/null >/dev/null
 
 # Nor at the next boot: nobody asked for a server, only for its program.
 if [ -d /run/systemd/system ]; then
