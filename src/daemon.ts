@@ -122,11 +122,13 @@ export class Daemon {
     this.#isClosing = true;
     this.#stop.abort();
     log.info({}, 'shutting down');
-    const closed = this.#server.close();
-    const never = new AbortController().signal;
-    await Promise.race([closed, clock.sleep(GRACE_MS, never)]);
+    const closed = new AbortController();
+    void this.#server.close().then(() => {
+      closed.abort();
+    });
+    await clock.sleep(GRACE_MS, closed.signal);
     for (const { sender } of backends.values()) sender.surrender();
-    await Promise.race([closed, clock.sleep(CUT_MS, never)]);
+    await clock.sleep(CUT_MS, closed.signal);
     this.#server.destroy();
     await Promise.all([...backends.values()].map((backend) => backend.close()));
     await lock.release();
