@@ -39,3 +39,15 @@ function unescape(text: string): string | undefined {
   }
   return bytes.toString('utf8', 0, length);
 }
+
+/** Go's white space: unlike JavaScript's it has U+0085 and lacks U+FEFF. */
+const BLANK = /[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
+
+/** Go's TrimSpace. Not one regular expression, which would take quadratic time over blanks in the middle. */
+export function trimSpace(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && BLANK.test(text.charAt(start))) start++;
+  while (end > start && BLANK.test(text.charAt(end - 1))) end--;
+  return text.slice(start, end);
+}

@@ -11,7 +11,7 @@ import { type Plan, planOf } from '../../query/planner.ts';
 import type { Replica } from '../../query/replica.ts';
 import type { Route } from '../../routing/keymap.ts';
 import { readBody } from '../body.ts';
-import { type Parameters, parseParameters } from '../parameters.ts';
+import { type Parameters, parseParameters, trimSpace } from '../parameters.ts';
 import { jsonText, type Reply } from '../reply.ts';
 import type { Exchange } from '../routes.ts';
 
@@ -35,10 +35,6 @@ const MAX_FORM_BYTES = 10 * 1024 * 1024;
 /** Passed on as they are; db and q are replaced, credentials are the backend's own, anything else has no meaning. */
 const PASSED_PARAMETERS = ['rp', 'epoch', 'chunked', 'chunk_size', 'params', 'time_format'];
 
-/** Go's TrimSpace, which InfluxDB applies to q: unlike JavaScript's it takes U+0085 and leaves U+FEFF. */
-const EDGE_BLANKS =
-  /^[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+|[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/g;
-
 /** `GET` and `POST /query`: parse, plan, execute, stream. */
 export function queryHandler(deps: QueryHandlerDeps) {
   return async (exchange: Exchange): Promise<Reply> => {
@@ -59,7 +55,7 @@ export function queryHandler(deps: QueryHandlerDeps) {
 
 async function query(exchange: Exchange, deps: QueryHandlerDeps): Promise<Reply> {
   const parameters = await readParameters(exchange, deps.budget);
-  const text = (parameters.get('q') ?? '').replace(EDGE_BLANKS, '');
+  const text = trimSpace(parameters.get('q') ?? '');
   if (text === '') throw new ProxyError('QUERY_MISSING', 'missing required parameter "q"');
   const parsed = parseQuery(text, paramsOf(parameters));
   if (!parsed.ok) throw new ProxyError('QUERY_MALFORMED', `error parsing query: ${parsed.error}`);
