@@ -34,7 +34,7 @@ export function jsonText(value: unknown): string {
 }
 
 /** One line of visible ASCII: what a header may hold whatever a client's line held. */
-function headerText(error: string): string {
+export function headerText(error: string): string {
   return error
     .slice(0, MAX_ERROR_HEADER_BYTES)
     .replace(/[^\x20-\x7e]/g, (character) => (/\s/.test(character) ? ' ' : '?'));
@@ -72,6 +72,8 @@ export async function send(response: ServerResponse, reply: Reply): Promise<void
     response.writeHead(reply.status, { ...reply.headers, ...length }).end(body);
     return;
   }
+  // Without this a client of HTTP/1.0, whose answers end with the connection, would take half an answer for a whole one.
+  body.once('error', () => response.socket?.resetAndDestroy());
   response.writeHead(reply.status, reply.headers);
   // An upstream that breaks midway must not look like a complete answer: pipeline destroys the connection.
   await pipeline(body, response).catch(() => undefined);

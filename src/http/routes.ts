@@ -88,7 +88,9 @@ function stackOf(error: unknown): string | undefined {
   return error instanceof Error ? error.stack : undefined;
 }
 
-function splitUrl(url: string): { path: string; query: string } {
+/** A client that takes the proxy for an HTTP proxy sends the whole URL. */
+function splitUrl(target: string): { path: string; query: string } {
+  const url = target.replace(/^https?:\/\/[^/?]*/i, '');
   const mark = url.indexOf('?');
   return mark === -1
     ? { path: url, query: '' }

@@ -12,6 +12,8 @@ export interface Answer {
   readonly status: number;
   readonly contentType: string;
   readonly contentEncoding: string | undefined;
+  /** Of an answer that is not a 2xx: InfluxDB's error once more, as a header. */
+  readonly errorHeader: string | undefined;
   readonly body: Readable | Buffer;
 }
 
@@ -36,6 +38,9 @@ export class ClientGone extends Error {
 
 /** Answers that say something about the backend or the proxy, not about the query: another replica is asked. */
 const FAILED_STATUSES: ReadonlySet<number> = new Set([401, 403, 404, 408, 429]);
+
+/** Milliseconds that a server gets of which health checks say that it is down: they may be late, but not by much. */
+const DOWN_PATIENCE_MS = 2000;
 
 const JSON_TYPE = 'application/json';
 
@@ -114,10 +119,9 @@ export class Executor {
   async #ask(replica: Replica, request: Request): Promise<Answer> {
     const controller = new AbortController();
     const give = this.#take(replica, request, controller);
-    const onDown = (): void => {
-      controller.abort(new Error('went down'));
-    };
-    replica.downSignal.addEventListener('abort', onDown, { once: true });
+    const forget = this.#onDown(replica, () => {
+      controller.abort(new Error('it is down'));
+    });
     try {
       const parameters = request.parametersFor(replica.db);
       const answer = await replica.query(parameters, request.headers, controller.signal);
@@ -129,8 +133,17 @@ export class Executor {
       give();
       throw controller.signal.aborted ? controller.signal.reason : error;
     } finally {
-      replica.downSignal.removeEventListener('abort', onDown);
+      forget();
     }
+  }
+
+  /** Calls `giveUp` when the replica goes down, or soon if it is down already, until the returned function is called. */
+  #onDown({ downSignal }: Replica, giveUp: () => void): () => void {
+    if (downSignal.aborted) return this.#deps.clock.after(DOWN_PATIENCE_MS, giveUp);
+    downSignal.addEventListener('abort', giveUp, { once: true });
+    return () => {
+      downSignal.removeEventListener('abort', giveUp);
+    };
   }
 
   /** Counts the query, and aborts it at its time limit or when the client goes, until the returned function is called. */
@@ -184,6 +197,7 @@ function answerOf({ statusCode, headers, body }: QueryAnswer): Answer {
     status: statusCode,
     contentType: headers['content-type']?.toString() ?? JSON_TYPE,
     contentEncoding: headers['content-encoding']?.toString(),
+    errorHeader: headers['x-influxdb-error']?.toString(),
     body,
   };
 }

@@ -12,14 +12,18 @@ export type Plan =
   | { readonly kind: 'nothing' }
   /** `reason` is a sentence for the client. */
   | { readonly kind: 'refuse'; readonly reason: string }
+  /** What InfluxDB itself says of such a statement, as the result of the statement. */
+  | { readonly kind: 'fail'; readonly error: string }
   /** One replica that has everything answers. */
   | { readonly kind: 'replica'; readonly statement: Statement; readonly route: Route }
   /** Every replica runs it, or none does. */
   | { readonly kind: 'everywhere'; readonly statement: Statement; readonly route: Route };
 
 export interface Fence {
-  /** The only database that a statement may name. */
+  /** The `db` of the request: the only database that its statement may name. */
   readonly db: string;
+  /** The only database that a request may name; empty: any. */
+  readonly own: string;
   readonly routeOf: (measurement: string) => Route | undefined;
 }
 
@@ -43,6 +47,10 @@ export function planOf(statements: readonly Statement[], fence: Fence): Plan {
   }
   const kind = ROUTED[statement.type];
   if (kind === undefined) return refuse(`${nameOf(statement)} is not supported`);
+  if (fence.db === '') return { kind: 'fail', error: 'database name required' };
+  if (fence.own !== '' && fence.db !== fence.own) {
+    return { kind: 'fail', error: `database not found: ${fence.db}` };
+  }
   const foreign = databasesOf(statement).find(({ value }) => value !== fence.db);
   if (foreign !== undefined) return refuse(foreignText(foreign, fence));
   const [source, ...others] = statement.sources;
@@ -63,6 +71,5 @@ function nameOf({ type }: Statement): string {
 }
 
 function foreignText({ value }: Name, { db }: Fence): string {
-  const own = db === '' ? '' : `, only ${JSON.stringify(db)}`;
-  return `database ${JSON.stringify(value)} cannot be reached through this proxy${own}`;
+  return `a request with db=${db} cannot reach database ${JSON.stringify(value)}`;
 }

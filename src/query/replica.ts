@@ -27,7 +27,8 @@ export interface Replica {
 
 /**
  * Who is asked, in this order: complete replicas before those that are catching up (smallest backlog first), within each
- * group the own zone first, then the least busy. A server that is down does not answer, so it comes after all of them.
+ * group the own zone first, then the least busy. A server that is down does not answer, so it comes after all of them;
+ * one that was never heard of may answer, and if it is complete it is better than one with holes.
  */
 export function readOrder(
   replicas: readonly Replica[],
@@ -35,8 +36,9 @@ export function readOrder(
   busy: (replica: Replica) => number,
 ): readonly Replica[] {
   const rank = (replica: Replica): readonly number[] => [
-    replica.isUp ? 0 : 1,
+    replica.downSignal.aborted ? 1 : 0,
     replica.isComplete ? 0 : 1,
+    replica.isUp ? 0 : 1,
     replica.zone === zone ? 0 : 1,
     replica.isComplete ? 0 : replica.backlogBytes,
     busy(replica),

@@ -12,7 +12,7 @@ import type { Replica } from '../../query/replica.ts';
 import type { Route } from '../../routing/keymap.ts';
 import { readBody } from '../body.ts';
 import { type Parameters, parseParameters, trimSpace } from '../parameters.ts';
-import { jsonText, type Reply } from '../reply.ts';
+import { headerText, jsonText, type Reply } from '../reply.ts';
 import type { Exchange } from '../routes.ts';
 
 export interface QueryHandlerDeps {
@@ -61,11 +61,7 @@ async function query(exchange: Exchange, deps: QueryHandlerDeps): Promise<Reply>
   if (!parsed.ok) throw new ProxyError('QUERY_MALFORMED', `error parsing query: ${parsed.error}`);
   if (deps.tracing) trace(exchange, text, parsed.statements, deps.log);
   const db = parameters.get('db') ?? '';
-  if (parsed.statements.length > 0) {
-    if (db === '') return statementError('database name required');
-    if (deps.db !== '' && db !== deps.db) return statementError(`database not found: ${db}`);
-  }
-  const plan = planOf(parsed.statements, { db, routeOf: deps.routeOf });
+  const plan = planOf(parsed.statements, { db, own: deps.db, routeOf: deps.routeOf });
   return execute(plan, { exchange, parameters, text }, deps);
 }
 
@@ -81,6 +77,8 @@ async function execute(plan: Plan, query: Query, deps: QueryHandlerDeps): Promis
       return { status: 200, body: jsonText({}) };
     case 'refuse':
       throw new ProxyError('STATEMENT_REFUSED', `influx-proxy refuses this query: ${plan.reason}`);
+    case 'fail':
+      return statementError(plan.error);
     case 'replica': {
       const request = requestOf(query, plan.statement, []);
       return replyOf(await deps.executor.read(deps.replicasOf(plan.route), request));
@@ -151,13 +149,14 @@ function pick(parameters: Parameters, names: readonly string[]): [string, string
   });
 }
 
-function replyOf({ status, contentType, contentEncoding, body }: Answer): Reply {
+function replyOf({ status, contentType, contentEncoding, errorHeader, body }: Answer): Reply {
   return {
     status,
     body,
     headers: {
       'Content-Type': contentType,
       ...(contentEncoding !== undefined && { 'Content-Encoding': contentEncoding }),
+      ...(errorHeader !== undefined && { 'X-Influxdb-Error': headerText(errorHeader) }),
     },
   };
 }
