@@ -2,7 +2,6 @@ import path from 'node:path';
 import { Health } from './backend/health.ts';
 import { InfluxServer } from './backend/influxdb.ts';
 import type { BackendConfig } from './config/schema.ts';
-import type { Budget } from './core/budget.ts';
 import type { Log } from './core/log.ts';
 import type { Clock } from './core/time.ts';
 import type { Replica } from './query/replica.ts';
@@ -16,7 +15,6 @@ const SEGMENT_BYTES = 16 * 1024 * 1024;
 
 export interface DaemonBackendDeps {
   readonly dataDir: string;
-  readonly budget: Budget;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;

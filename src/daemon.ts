@@ -46,7 +46,7 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
   const budget = new Budget(config.proxy.maxInflightBytes);
   const backends = new Map<string, DaemonBackend>();
   for (const [name, backend] of Object.entries(config.backends)) {
-    backends.set(name, await DaemonBackend.open(name, backend, { ...deps, dataDir, budget }));
+    backends.set(name, await DaemonBackend.open(name, backend, { ...deps, dataDir }));
   }
   const daemon = new Daemon(config, { ...deps, backends, budget, lock });
   try {
@@ -87,6 +87,7 @@ export class Daemon {
       keymap: this.#keymap,
       senders: new Map([...backends].map(([name, { sender }]) => [name, sender])),
       gzipLevel: config.proxy.gzipLevel,
+      budget: parts.budget,
       counters: this.#counters,
       clock,
     });

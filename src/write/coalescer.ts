@@ -1,11 +1,18 @@
-import type { Clock, CancelTimer } from '../core/time.ts';
+import type { Budget } from '../core/budget.ts';
+import type { CancelTimer, Clock } from '../core/time.ts';
 import { Batch, type Part, type WriteTarget } from './batch.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Takes batches of one backend, in the order of the calls. */
 export interface Destination {
+  deliver(batch: Batch): Delivery;
+}
+
+export interface Delivery {
   /** One verdict a part. Rejects when the points are neither stored nor on disk. */
-  deliver(batch: Batch): Promise<readonly Verdict[]>;
+  readonly verdicts: Promise<readonly Verdict[]>;
+  /** Resolves when the batch's memory is not used any more: it may be on its way after it was spilled. */
+  readonly released: Promise<void>;
 }
 
 export interface CoalescerOptions {
@@ -36,10 +43,12 @@ export class Coalescer {
   #cancelTimer: CancelTimer | undefined;
   readonly #options: CoalescerOptions;
   readonly #clock: Clock;
+  readonly #budget: Budget;
 
-  constructor(options: CoalescerOptions, clock: Clock) {
+  constructor(options: CoalescerOptions, clock: Clock, budget: Budget) {
     this.#options = options;
     this.#clock = clock;
+    this.#budget = budget;
   }
 
   /** Nothing gathered and nothing on its way: the coalescer can be forgotten. */
@@ -69,20 +78,30 @@ export class Coalescer {
     this.#dispatch(waiting);
   };
 
+  /** The bodies that the parts came in are given back when their clients are answered; a batch may outlive that. */
+  #account({ bytes }: Batch, deliveries: readonly Delivery[]): void {
+    this.#budget.take(bytes);
+    void Promise.all(deliveries.map(({ released }) => released)).then(() => {
+      this.#budget.give(bytes);
+    });
+  }
+
   #dispatch(waiting: readonly Waiting[]): void {
     const { target, destinations, gzipLevel } = this.#options;
     const parts = waiting.map(({ part }) => part);
     const batch = new Batch(target, parts, gzipLevel);
     const deliveries = destinations.map((destination) => destination.deliver(batch));
+    this.#account(batch, deliveries);
+    const verdicts = deliveries.map((delivery) => delivery.verdicts);
     this.#underway += 1;
     const answered = (): void => {
       this.#underway -= 1;
       if (this.#underway === 0) this.#send();
     };
-    Promise.race(deliveries).then(answered, answered);
-    const all = Promise.all(deliveries);
+    Promise.race(verdicts).then(answered, answered);
+    const all = Promise.all(verdicts);
     waiting.forEach(({ resolve }, index) => {
-      resolve(all.then((perBackend) => perBackend.map((verdicts) => verdictOf(verdicts, index))));
+      resolve(all.then((perBackend) => perBackend.map((ofBackend) => verdictOf(ofBackend, index))));
     });
   }
 }

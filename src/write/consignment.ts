@@ -1,12 +1,13 @@
 import type { CancelTimer } from '../core/time.ts';
 import type { Batch } from './batch.ts';
+import type { Delivery } from './coalescer.ts';
 import type { Verdict } from './verdict.ts';
 
 /** One batch on its way to one backend: first tried live, perhaps spilled, settled once. */
-export class Consignment {
+export class Consignment implements Delivery {
   readonly batch: Batch;
-  /** One verdict a part; rejects when the batch is neither stored nor on disk. */
   readonly verdicts: Promise<readonly Verdict[]>;
+  readonly released: Promise<void>;
   /** The request that carries it, if one was sent; it may still be open after the batch was spilled. */
   flight: Promise<void> = Promise.resolve();
   /** Its record in the spill, once it was handed there. */
@@ -26,6 +27,8 @@ export class Consignment {
     });
     this.#resolve = resolve;
     this.#reject = reject;
+    const flight = (): Promise<void> => this.flight;
+    this.released = this.verdicts.then(flight, flight);
   }
 
   get isSettled(): boolean {

@@ -1,22 +1,20 @@
+import type { Health } from '../backend/health.ts';
 import type { WriteBody } from '../backend/influxdb.ts';
 import type { Outcome } from '../backend/outcome.ts';
-import type { Health } from '../backend/health.ts';
-import type { Budget } from '../core/budget.ts';
 import { InOrder } from '../core/in-order.ts';
 import type { Log } from '../core/log.ts';
-import { Tally } from '../core/tally.ts';
 import { backoffMs, type Clock } from '../core/time.ts';
 import type { DeadLetter } from '../spill/dead-letter.ts';
 import type { Spill } from '../spill/spill.ts';
 import type { Totals } from '../spill/totals.ts';
-import { type Batch, targetKey, type WriteTarget } from './batch.ts';
-import type { Destination } from './coalescer.ts';
+import type { Batch, WriteTarget } from './batch.ts';
+import type { Delivery, Destination } from './coalescer.ts';
 import { Consignment } from './consignment.ts';
 import { deadPointsOf } from './dead-points.ts';
-import { Lane } from './lane.ts';
-import { type Failure, isRejection, judge, type Rejection } from './refusals.ts';
+import { Lanes } from './lanes.ts';
+import type { Failure } from './refusals.ts';
 import { Replayer } from './replayer.ts';
-import { type RefusedLines, SPILLED, STORED, type Verdict } from './verdict.ts';
+import { type RefusedLines, SPILLED } from './verdict.ts';
 
 /** A slice of a backend's configuration; times are milliseconds. */
 export interface SenderOptions {
@@ -34,7 +32,6 @@ export interface SenderDeps {
   readonly health: Health;
   readonly spill: Spill;
   readonly deadLetter: DeadLetter;
-  readonly budget: Budget;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -54,11 +51,9 @@ const MIN_REPLAY_PAUSE_MS = 100;
  */
 export class Sender implements Destination {
   #phase: 'live' | 'catching up';
+  // Bytes of batches that are not settled.
   #queuedBytes = 0;
-  #held: Tally | undefined;
-  readonly #lanes = new Map<string, Lane>();
-  // Requests that have no outcome yet; while there are any, nothing is replayed.
-  readonly #open = new Tally();
+  readonly #lanes: Lanes;
   readonly #appends = new InOrder();
   // Settles when the newest record is on disk, or could not be put there.
   #lastAppend: Promise<void> = Promise.resolve();
@@ -69,10 +64,23 @@ export class Sender implements Destination {
   readonly #deps: SenderDeps;
 
   constructor(options: SenderOptions, deps: SenderDeps) {
+    const send = (body: WriteBody): Promise<Outcome> => this.#send(body);
     this.#options = options;
     this.#deps = deps;
-    this.#replayer = new Replayer(options, deps);
+    this.#replayer = new Replayer(options, { ...deps, send });
     this.#phase = deps.spill.isEmpty ? 'live' : 'catching up';
+    this.#lanes = new Lanes(options, {
+      send,
+      onAnswered: ({ batch }) => {
+        deps.spill.release(batch.reservedBytes);
+      },
+      onLateAnswer: (sequence) => {
+        this.#replayer.markDelivered(sequence);
+      },
+      onFailure: (reason) => {
+        this.#catchUp(reason);
+      },
+    });
   }
 
   get name(): string {
@@ -94,6 +102,11 @@ export class Sender implements Destination {
     return this.#deps.spill.backlog;
   }
 
+  /** Every acknowledged point is at the backend. */
+  get isComplete(): boolean {
+    return this.#phase === 'live';
+  }
+
   /** Room in the spill, for a batch that will be delivered or released. */
   tryReserve(bytes: number): boolean {
     return this.#deps.spill.tryReserve(bytes);
@@ -103,26 +116,21 @@ export class Sender implements Destination {
     this.#deps.spill.release(bytes);
   }
 
-  /** Every acknowledged point is at the backend. */
-  get isComplete(): boolean {
-    return this.#phase === 'live';
-  }
-
   /** Takes up a backlog that an earlier process left. */
   start(): void {
     if (this.#phase === 'catching up') this.#replaying = this.#replay();
   }
 
-  deliver(batch: Batch): Promise<readonly Verdict[]> {
+  deliver(batch: Batch): Delivery {
     const consignment = new Consignment(batch);
-    this.#account(consignment);
     if (this.#phase === 'live') {
       if (this.#deps.health.isDown) this.#catchUp('down');
-      else if (this.#queuedBytes - batch.bytes > MAX_QUEUED_BYTES) this.#catchUp('queue full');
+      else if (this.#queuedBytes > MAX_QUEUED_BYTES) this.#catchUp('queue full');
     }
+    this.#count(consignment);
     if (this.#phase === 'live') this.#enqueue(consignment);
     else this.#spill(consignment);
-    return consignment.verdicts;
+    return consignment;
   }
 
   /**
@@ -130,25 +138,11 @@ export class Sender implements Destination {
    * the function that lets them go on. Undefined: it is not, and nothing is held.
    */
   async hold(): Promise<(() => void) | undefined> {
-    if (!this.#isReadable()) return undefined;
-    while (this.#held !== undefined) await this.#held.whenZero();
-    const held = new Tally();
-    held.start();
-    this.#held = held;
-    const release = (): void => {
-      this.#held = undefined;
-      held.finish();
-    };
-    await this.#open.whenZero();
-    if (!this.#isReadable()) {
-      release();
-      return undefined;
-    }
-    this.#open.start();
-    return () => {
-      this.#open.finish();
-      release();
-    };
+    if (!this.#isReady()) return undefined;
+    const release = await this.#lanes.hold();
+    if (this.#isReady()) return release;
+    release();
+    return undefined;
   }
 
   /** Keeps lines that this backend refused while another one stored them, with the words of the refusal. */
@@ -160,7 +154,7 @@ export class Sender implements Destination {
 
   /** Everything that is not answered goes to disk now, so that no client has to wait any longer. */
   surrender(): void {
-    if (this.#lanes.size > 0) this.#catchUp('shutting down');
+    if (!this.#lanes.isEmpty) this.#catchUp('shutting down');
   }
 
   /** Ends the replay; what is not acknowledged is replayed by the next process. */
@@ -169,78 +163,25 @@ export class Sender implements Destination {
     await this.#replaying;
   }
 
-  #isReadable(): boolean {
+  #isReady(): boolean {
     return this.isComplete && this.#deps.health.isUp;
   }
 
-  /** A batch is in memory until it is settled and the request that carries it has ended. */
-  #account(consignment: Consignment): void {
-    const { bytes } = consignment.batch;
-    this.#deps.budget.take(bytes);
-    this.#queuedBytes += bytes;
-    const letGo = async (): Promise<void> => {
-      this.#queuedBytes -= bytes;
-      await consignment.flight;
-      this.#deps.budget.give(bytes);
+  #count({ batch, verdicts }: Consignment): void {
+    this.#queuedBytes += batch.bytes;
+    const settled = (): void => {
+      this.#queuedBytes -= batch.bytes;
     };
-    consignment.verdicts.then(letGo, letGo);
+    verdicts.then(settled, settled);
   }
 
   #enqueue(consignment: Consignment): void {
-    const { batch } = consignment;
-    const waited = this.#deps.clock.now() - batch.arrivedAt;
+    const waited = this.#deps.clock.now() - consignment.batch.arrivedAt;
     const patience = Math.max(0, this.#options.spillAfter - waited);
     consignment.cancelTimer = this.#deps.clock.after(patience, () => {
       this.#catchUp('slow');
     });
-    const key = targetKey(batch.target);
-    const lane = this.#lanes.get(key);
-    if (lane !== undefined) {
-      lane.push(consignment);
-      return;
-    }
-    const opened = new Lane();
-    opened.push(consignment);
-    this.#lanes.set(key, opened);
-    void this.#run(key, opened);
-  }
-
-  /** Sends what the lane holds, request after request, and then forgets the lane. */
-  async #run(key: string, lane: Lane): Promise<void> {
-    while (!lane.isIdle) {
-      while (this.#held !== undefined) await this.#held.whenZero();
-      const group = lane.take(this.#options.maxRowLimit);
-      if (group.length === 0) break;
-      this.#open.start();
-      const attempt = this.#attempt(group);
-      for (const consignment of group) consignment.flight = attempt;
-      await attempt;
-      lane.finish();
-      this.#open.finish();
-    }
-    this.#lanes.delete(key);
-  }
-
-  async #attempt(group: readonly Consignment[]): Promise<void> {
-    const outcome = await this.#request(group);
-    if (outcome.kind === 'stored') {
-      await Promise.all(group.map((consignment) => this.#stored(consignment)));
-    } else if (outcome.kind === 'failed') {
-      this.#catchUp(outcome.reason);
-    } else {
-      await this.#judgeParts(group, outcome);
-    }
-  }
-
-  async #request(group: readonly Consignment[]): Promise<Outcome> {
-    const [first] = group;
-    if (first === undefined) throw new Error('BUG: nothing to send');
-    const bodies = this.#options.gzip
-      ? await Promise.all(group.map(({ batch }) => batch.gzipped()))
-      : group.map(({ batch }) => batch.plain());
-    const payload =
-      bodies.length === 1 && bodies[0] !== undefined ? bodies[0] : Buffer.concat(bodies);
-    return this.#send({ ...first.batch.target, payload, gzipped: this.#options.gzip });
+    this.#lanes.enqueue(consignment);
   }
 
   async #send(body: WriteBody): Promise<Outcome> {
@@ -250,63 +191,27 @@ export class Sender implements Destination {
     return outcome;
   }
 
-  /** A 204. If the batch was spilled meanwhile, its record need not be sent again. */
-  async #stored(consignment: Consignment): Promise<void> {
-    if (consignment.record === undefined) {
-      this.#deps.spill.release(consignment.batch.reservedBytes);
-      consignment.settleAll(STORED);
-      return;
-    }
-    const sequence = await consignment.record.catch(() => undefined);
-    if (sequence !== undefined) this.#replayer.markDelivered(sequence);
-  }
-
-  /** Each part gets a request of its own, so that one client's bad line is nobody else's error. */
-  async #judgeParts(group: readonly Consignment[], answer: Rejection): Promise<void> {
-    const isLone = group.length === 1 && group[0]?.batch.parts.length === 1;
-    for (const consignment of group) {
-      const { target, parts, reservedBytes } = consignment.batch;
-      const send = (payload: Buffer): Promise<Outcome> =>
-        this.#send({ ...target, payload, gzipped: false });
-      const verdicts: Verdict[] = [];
-      for (const { payload } of parts) {
-        // Spilled meanwhile: replay finds the refused lines and keeps them as dead letters.
-        if (consignment.record !== undefined) break;
-        const outcome = isLone ? answer : await send(payload);
-        const verdict = isRejection(outcome) ? await judge(payload, outcome, send) : outcome;
-        if (verdict.kind === 'failed') {
-          this.#catchUp(verdict.reason);
-          return;
-        }
-        verdicts.push(verdict);
-      }
-      if (consignment.record !== undefined) continue;
-      this.#deps.spill.release(reservedBytes);
-      consignment.settle(verdicts);
-    }
-  }
-
   /** From live to catching up: what has no outcome yet goes to the spill, in order. */
   #catchUp(reason: string): void {
     if (this.#phase === 'catching up') return;
     this.#phase = 'catching up';
     this.#deps.log.warn({ backend: this.name, reason }, 'backend is catching up');
-    for (const lane of this.#lanes.values()) {
-      for (const consignment of lane.surrender()) this.#spill(consignment);
-    }
+    for (const consignment of this.#lanes.surrender()) this.#spill(consignment);
     this.#replaying = this.#replay();
   }
 
   #spill(consignment: Consignment): void {
     consignment.cancelTimer?.();
     const { batch } = consignment;
-    consignment.record = this.#appends.run(batch.gzipped(), (payload) =>
+    const { db } = this.#options;
+    const record = this.#appends.run(batch.gzipped(), (payload) =>
       this.#deps.spill.append(
-        { kind: 'batch', points: batch.points, db: this.#options.db, ...batch.target, payload },
+        { kind: 'batch', points: batch.points, db, ...batch.target, payload },
         batch.reservedBytes,
       ),
     );
-    this.#lastAppend = consignment.record.then(
+    consignment.record = record;
+    this.#lastAppend = record.then(
       () => {
         consignment.settleAll(SPILLED);
       },
@@ -319,9 +224,9 @@ export class Sender implements Destination {
   async #replay(): Promise<void> {
     let failures = 0;
     for (;;) {
-      await this.#open.whenZero();
-      if (this.#open.count > 0) continue;
+      await this.#lanes.whenQuiet();
       if (this.#stop.signal.aborted) return;
+      if (!this.#lanes.isQuiet) continue;
       if (this.#deps.spill.isEmpty && this.#appends.pending === 0) {
         // No await between the look and the change: no batch can come between.
         this.#phase = 'live';

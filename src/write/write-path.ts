@@ -1,3 +1,4 @@
+import type { Budget } from '../core/budget.ts';
 import type { Clock } from '../core/time.ts';
 import { ProxyError } from '../core/errors.ts';
 import { NANOSECONDS_PER, type Precision } from '../lineprotocol/precision.ts';
@@ -22,6 +23,7 @@ export interface WritePathDeps {
   readonly keymap: Keymap;
   readonly senders: ReadonlyMap<string, Sender>;
   readonly gzipLevel: number;
+  readonly budget: Budget;
   readonly counters: Counters;
   readonly clock: Clock;
 }
@@ -50,8 +52,8 @@ export class WritePath {
    * backend has no room to spill or could not; points may be stored elsewhere then, and the client sends them again.
    */
   async write(request: WriteRequest): Promise<WriteError> {
-    const splitter = this.#split(request);
     const arrivedAt = this.#deps.clock.now();
+    const splitter = this.#split(request);
     const loads = [...splitter.parts()].map(({ route, lines }) => ({
       route,
       part: partOf(lines, arrivedAt),
@@ -122,6 +124,7 @@ export class WritePath {
         gzipLevel: this.#deps.gzipLevel,
       },
       this.#deps.clock,
+      this.#deps.budget,
     );
     this.#coalescers.set(key, coalescer);
     return coalescer;
