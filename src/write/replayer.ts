@@ -102,9 +102,9 @@ export class Replayer {
       if (outcome.kind === 'failed') return outcome;
       if (outcome.kind !== 'stored') {
         const lines = await inflate(record.payload);
-        const search = await findRefused(lines, outcome, (payload) =>
-          this.#deps.send({ ...record, payload, gzipped: false }),
-        );
+        const send = (payload: Buffer): Promise<Outcome> =>
+          this.#deps.send({ ...record, payload, gzipped: false });
+        const search = await findRefused(lines, outcome, { send, maxRequests: Infinity });
         if (search.kind === 'failed') return search;
         const context = { ...record, timeMs: this.#deps.clock.now() };
         await this.#deps.deadLetter.append(
