@@ -27,7 +27,7 @@ export const MIN_HEADER_BYTES = NAMES_AT + CHECKSUM_BYTES;
 /** Of each name. Node refuses a request whose head is longer than this, so no client can name more. */
 export const MAX_NAME_BYTES = 16 * 1024;
 export const MAX_HEADER_BYTES = MIN_HEADER_BYTES + 3 * MAX_NAME_BYTES;
-/** Four times what Node would still read in one piece is no use to anybody; the field itself could hold 4 GiB. */
+/** Ten times the largest body that is accepted by default. A payload is read in one piece. */
 export const MAX_PAYLOAD_BYTES = 1024 ** 3;
 export const MAX_POINTS = 0xffff_ffff;
 
