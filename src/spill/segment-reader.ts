@@ -1,21 +1,14 @@
 import { codeOf } from '../core/errors.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { decodeFooter, type Footer, FOOTER_BYTES } from './footer.ts';
-import {
-  checksumOf,
-  decodeHeader,
-  type DecodedHeader,
-  MAGIC,
-  MAX_HEADER_BYTES,
-  MIN_HEADER_BYTES,
-} from './record.ts';
+import { checksumOf, decodeHeader, type DecodedHeader, MAGIC, MAX_HEADER_BYTES } from './record.ts';
 import type { Segment } from './segment.ts';
 import { NOTHING, plus, type Totals } from './totals.ts';
 
 /** How much is read at once when looking for the next header; several times the longest header. */
 const SCAN_BYTES = 256 * 1024;
-/** Read at once when going from header to header: enough for names of a usual length. */
-const USUAL_HEADER_BYTES = MIN_HEADER_BYTES + 256;
+/** Read at once when going from header to header: longer than any header, and two thousand reads for 128 MB. */
+const WALK_BYTES = 64 * 1024;
 /** What a disk loses at once when it cannot read a place. */
 const BLOCK_BYTES = 4096;
 
@@ -50,6 +43,8 @@ export class SegmentReader {
   readonly #salt: number;
   readonly #end: number;
   #hasUnreadable = false;
+  // The bytes last read by #headerAt; what is before `#end` never changes.
+  #walked: { at: number; bytes: Buffer } = { at: 0, bytes: Buffer.alloc(0) };
 
   private constructor(file: DiskFile, salt: number, end: number) {
     this.#file = file;
@@ -180,10 +175,14 @@ export class SegmentReader {
 
   /** The header at `at`, if it is intact and its payload lies within the segment. */
   async #headerAt(at: number): Promise<DecodedHeader | undefined> {
-    const bytes = await this.read(at, USUAL_HEADER_BYTES);
-    const header = decodeHeader(bytes, 0, this.#salt);
-    if (header !== 'cut') return this.#fitting(header, at);
-    return this.#fitting(decodeHeader(await this.read(at, MAX_HEADER_BYTES), 0, this.#salt), at);
+    // Records smaller than the window are met in it without another read.
+    const start = at - this.#walked.at;
+    let header = start >= 0 ? decodeHeader(this.#walked.bytes, start, this.#salt) : 'cut';
+    if (header === 'cut') {
+      this.#walked = { at, bytes: await this.read(at, WALK_BYTES) };
+      header = decodeHeader(this.#walked.bytes, 0, this.#salt);
+    }
+    return this.#fitting(header, at);
   }
 
   #fitting(header: DecodedHeader | 'cut' | undefined, at: number): DecodedHeader | undefined {
