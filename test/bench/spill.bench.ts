@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { drain, draft, openSpill } from './harness.ts';
+import { drain, draft, openSpill } from '../spill/harness.ts';
 
 const CALLERS = Number(process.argv[2] ?? 32);
 const BYTES = Number(process.argv[3] ?? 20_000);
