@@ -42,6 +42,7 @@ const FAILED_STATUSES: ReadonlySet<number> = new Set([401, 403, 404, 408, 429]);
 /** Milliseconds that a server gets of which health checks say that it is down: they may be late, but not by much. */
 const DOWN_PATIENCE_MS = 2000;
 
+const NOTHING = Buffer.alloc(0);
 const JSON_TYPE = 'application/json';
 
 /** Runs a statement on one replica of a route, or on all of them. */
@@ -126,9 +127,13 @@ export class Executor {
       const parameters = request.parametersFor(replica.db);
       const answer = await replica.query(parameters, request.headers, controller.signal);
       await assertUsable(answer);
-      await firstBytes(answer.body);
+      if (!(await firstBytes(answer.body))) {
+        answer.body.resume();
+        give();
+        return answerOf(answer, NOTHING);
+      }
       answer.body.once('close', give);
-      return answerOf(answer);
+      return answerOf(answer, answer.body);
     } catch (error) {
       give();
       throw controller.signal.aborted ? controller.signal.reason : error;
@@ -187,12 +192,18 @@ async function assertUsable({ statusCode, body }: QueryAnswer): Promise<void> {
   throw new Error(text === '' ? `status ${statusCode}` : `status ${statusCode}: ${text}`);
 }
 
-/** Rejects when the stream breaks before it has given a byte. */
-async function firstBytes(body: Readable): Promise<void> {
-  if (body.readableLength === 0 && !body.readableEnded) await once(body, 'readable');
+/** False: the body is empty, as InfluxDB's CSV of an error is. Rejects when it breaks before it has given a byte. */
+async function firstBytes(body: Readable): Promise<boolean> {
+  if (body.readableLength > 0) return true;
+  const settled = new AbortController();
+  const { signal } = settled;
+  // A body that has ended before anybody listens ends without being readable.
+  await Promise.race(['readable', 'end'].map((event) => once(body, event, { signal })));
+  settled.abort();
+  return body.readableLength > 0;
 }
 
-function answerOf({ statusCode, headers, body }: QueryAnswer): Answer {
+function answerOf({ statusCode, headers }: QueryAnswer, body: Answer['body']): Answer {
   return {
     status: statusCode,
     contentType: headers['content-type']?.toString() ?? JSON_TYPE,
