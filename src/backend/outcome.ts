@@ -5,11 +5,22 @@ export type Outcome =
   /** 204, and only that: every point of the body is stored. */
   | { readonly kind: 'stored' }
   /** These bytes will never be taken; part of the body may have been stored. `error` is the backend's own text. */
-  | { readonly kind: 'refused'; readonly status: number; readonly error: string }
+  | {
+      readonly kind: 'refused';
+      readonly status: number;
+      readonly error: string;
+      readonly scope: Scope;
+    }
   /** 413: the body is larger than the backend takes; its halves may fit. */
   | { readonly kind: 'too large'; readonly error: string }
   /** Not stored, or not known to be: keep the points and try again. */
   | { readonly kind: 'failed'; readonly reason: string; readonly retryAfterMs?: number };
+
+/**
+ * What a refusal is about. `lines`: some lines, of which the text names one. `all`: the database's limits or policies, so
+ * that sending fewer lines changes nothing. `expired`: points older than the retention policy; all others are stored.
+ */
+export type Scope = 'lines' | 'all' | 'expired';
 
 export interface WriteAnswer {
   readonly status: number;
@@ -29,9 +40,12 @@ export function outcomeOf(answer: WriteAnswer, now: number): Outcome {
   if (status === 204) return { kind: 'stored' };
   const error = errorTextOf(answer.body);
   if (status === 413) return { kind: 'too large', error };
-  if (status === 400 || status === 422) return { kind: 'refused', status, error };
-  if (status === 500 && error.includes('retention policy not found')) {
-    return { kind: 'refused', status, error };
+  if (
+    status === 400 ||
+    status === 422 ||
+    (status === 500 && error.includes('retention policy not found'))
+  ) {
+    return { kind: 'refused', status, error, scope: scopeOf(error) };
   }
   const reason = error === '' ? `status ${status}` : `status ${status}: ${error}`;
   const retryAfterMs = retryAfterMsOf(answer.retryAfter, now);
@@ -51,9 +65,17 @@ export function outcomeOfFailure(error: unknown): Outcome {
       kind: 'refused',
       status: 400,
       error: 'partial write: the points hold bytes that the server refused and could not report',
+      scope: 'lines',
     };
   }
   return { kind: 'failed', reason: codeOf(error) ?? messageOf(error) };
+}
+
+/** By the words of influxd 1.6 to 1.11, and of 1.12, which counts the dropped points in the middle of the sentence. */
+function scopeOf(error: string): Scope {
+  if (/points? beyond retention policy|outside retention policy/.test(error)) return 'expired';
+  if (/retention policy not found|max-series-per-database/.test(error)) return 'all';
+  return 'lines';
 }
 
 /** The `error` of InfluxDB's JSON body, or the whole text of anything else, trimmed. */

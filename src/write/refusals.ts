@@ -8,8 +8,13 @@ export type Rejection = Exclude<Outcome, { kind: 'stored' | 'failed' }>;
 type Send = (payload: Buffer) => Promise<Outcome>;
 
 /** `failed`: the backend stopped answering midway; what was sent before may be sent again. */
-export type Search =
-  { readonly kind: 'searched'; readonly refused: readonly RefusedLines[] } | Failure;
+export type Search = ({ readonly kind: 'searched' } & Found) | Failure;
+
+export interface Found {
+  readonly refused: RefusedLines[];
+  /** Points older than the retention policy: stored in time, InfluxDB would have dropped them by now. */
+  expired: number;
+}
 
 /** Requests that one client's lines may cost while others wait behind them: a few bad lines among 10,000. */
 const MAX_LIVE_REQUESTS = 100;
@@ -27,10 +32,11 @@ export async function judge(
   const search = await findRefused(payload, answer, { send, maxRequests: MAX_LIVE_REQUESTS });
   if (search.kind === 'failed') return search;
   const [first] = search.refused;
-  if (first === undefined) return STORED;
+  if (first === undefined && search.expired === 0) return STORED;
   // The first answer counts every dropped point; those on the halves count only theirs.
-  const error = answer.kind === 'refused' ? answer.error : first.error;
-  return { kind: 'refused', status: first.status, error, lines: search.refused };
+  const { status, error } =
+    answer.kind === 'refused' || first === undefined ? errorOf(answer) : first;
+  return { kind: 'refused', status, error, lines: search.refused };
 }
 
 /**
@@ -44,19 +50,19 @@ export async function findRefused(
   answer: Rejection,
   by: { readonly send: Send; readonly maxRequests: number },
 ): Promise<Search> {
-  const refused: RefusedLines[] = [];
+  const found: Found = { refused: [], expired: 0 };
   // Unsent pieces, the next one last, each with what was said of the piece that it was cut from.
-  const pieces = halves(payload, answer, refused);
+  const pieces = halves(payload, answer, found);
   for (let requests = 0; ; requests++) {
     const piece = pieces.pop();
-    if (piece === undefined) return { kind: 'searched', refused };
+    if (piece === undefined) return { kind: 'searched', ...found };
     if (requests >= by.maxRequests) {
-      refused.push(refusedLines(piece.payload, piece.answer));
+      found.refused.push(refusedLines(piece.payload, piece.answer));
       continue;
     }
     const outcome = await by.send(piece.payload);
     if (outcome.kind === 'failed') return outcome;
-    if (isRejection(outcome)) pieces.push(...halves(piece.payload, outcome, refused));
+    if (isRejection(outcome)) pieces.push(...halves(piece.payload, outcome, found));
   }
 }
 
@@ -65,11 +71,15 @@ interface Piece {
   readonly answer: Rejection;
 }
 
-/** The second half, then the first; nothing when all of the lines are refused, which are added to `refused` then. */
-function halves(payload: Buffer, answer: Rejection, refused: RefusedLines[]): Piece[] {
+/** The second half, then the first; nothing when halving would tell nothing new: then the lines are added to `found`. */
+function halves(payload: Buffer, answer: Rejection, found: Found): Piece[] {
+  if (answer.kind === 'refused' && answer.scope === 'expired') {
+    found.expired += droppedBy(answer) ?? 0;
+    return [];
+  }
   const lines = rangesOf(payload);
   if (refusesAll(answer, lines.length)) {
-    refused.push(refusedLines(payload, answer));
+    found.refused.push(refusedLines(payload, answer));
     return [];
   }
   const [middle = 0] = lines[lines.length >> 1] ?? [];
@@ -79,18 +89,24 @@ function halves(payload: Buffer, answer: Rejection, refused: RefusedLines[]): Pi
   }));
 }
 
-/**
- * Nothing would come of halving. Unknown policies and limits depend on the database and not on a line; points beyond the
- * retention policy are refused by the clock; and sometimes InfluxDB says that it dropped as many points as there are.
- */
+/** A lone line, a limit of the database, or InfluxDB says that it dropped as many points as there are. */
 function refusesAll(answer: Rejection, lines: number): boolean {
   if (lines <= 1) return true;
   if (answer.kind === 'too large') return false;
-  if (/retention policy|max-series-per-database/.test(answer.error)) return true;
-  return Number(/ dropped=(\d+)/.exec(answer.error)?.[1]) === lines;
+  return answer.scope === 'all' || droppedBy(answer) === lines;
+}
+
+/** The count of points with which InfluxDB's words end, or in 1.12 nearly end. */
+function droppedBy({ error }: Rejection): number | undefined {
+  const digits = / dropped=(\d+)/.exec(error)?.[1];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 function refusedLines(payload: Buffer, answer: Rejection): RefusedLines {
+  return { payload, points: rangesOf(payload).length, ...errorOf(answer) };
+}
+
+function errorOf(answer: Rejection): { status: number; error: string } {
   const status = answer.kind === 'refused' ? answer.status : 413;
-  return { payload, points: rangesOf(payload).length, status, error: answer.error };
+  return { status, error: answer.error };
 }

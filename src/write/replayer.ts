@@ -3,11 +3,12 @@ import { gunzip } from 'node:zlib';
 import type { WriteBody } from '../backend/influxdb.ts';
 import type { Outcome } from '../backend/outcome.ts';
 import { ProxyError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
 import type { Clock } from '../core/time.ts';
 import type { DeadLetter } from '../spill/dead-letter.ts';
 import type { Spill, StoredRecord } from '../spill/spill.ts';
 import { deadPointsOf } from './dead-points.ts';
-import { type Failure, findRefused } from './refusals.ts';
+import { type Failure, findRefused, type Found } from './refusals.ts';
 
 const inflate = promisify(gunzip);
 
@@ -15,6 +16,8 @@ const inflate = promisify(gunzip);
 const MAX_REPLAY_BYTES = 1024 * 1024;
 
 export interface ReplayerOptions {
+  /** Of the backend. */
+  readonly name: string;
   /** Points that one request may carry; a record that holds more goes alone. */
   readonly maxRowLimit: number;
   readonly gzip: boolean;
@@ -25,6 +28,7 @@ export interface ReplayerDeps {
   readonly deadLetter: DeadLetter;
   readonly send: (body: WriteBody) => Promise<Outcome>;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 /** `idle`: nothing is on disk yet that could be sent. */
@@ -106,14 +110,20 @@ export class Replayer {
           this.#deps.send({ ...record, payload, gzipped: false });
         const search = await findRefused(lines, outcome, { send, maxRequests: Infinity });
         if (search.kind === 'failed') return search;
-        const context = { ...record, timeMs: this.#deps.clock.now() };
-        await this.#deps.deadLetter.append(
-          search.refused.flatMap((refused) => deadPointsOf(refused, context)),
-        );
+        await this.#keep(record, search);
       }
       await this.#acknowledge([record]);
     }
     return MOVED;
+  }
+
+  async #keep(record: StoredRecord, { refused, expired }: Found): Promise<void> {
+    const context = { ...record, timeMs: this.#deps.clock.now() };
+    const points = refused.flatMap((lines) => deadPointsOf(lines, context));
+    if (points.length > 0) await this.#deps.deadLetter.append(points);
+    if (expired + points.length === 0) return;
+    const { name: backend } = this.#options;
+    this.#deps.log.warn({ backend, refused: points.length, expired }, 'points refused in replay');
   }
 
   async #send(records: readonly StoredRecord[]): Promise<Outcome> {
