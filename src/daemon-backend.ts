@@ -43,7 +43,14 @@ export class DaemonBackend {
     const health = new Health({ name, checkInterval, probe }, clock, log);
     const sender = new Sender(
       { name, ...config },
-      { ...deps, send: (body) => server.write(body), health, spill, deadLetter },
+      {
+        ...deps,
+        send: (body) => server.write(body),
+        execute: (form) => server.execute(form),
+        health,
+        spill,
+        deadLetter,
+      },
     );
     this.name = name;
     this.config = config;
@@ -132,6 +139,5 @@ function replicaOf(
       return sender.backlog.bytes;
     },
     query: (parameters, headers, signal) => server.query(parameters, headers, signal),
-    hold: () => sender.hold(),
   };
 }

@@ -20,6 +20,8 @@ import { Executor } from './query/executor.ts';
 import { Keymap, type Route } from './routing/keymap.ts';
 import { nodeDisk } from './spill/disk.ts';
 import { DirectoryLock } from './spill/lock.ts';
+import type { Sender } from './write/sender.ts';
+import { StatementPath } from './write/statement-path.ts';
 import { WritePath } from './write/write-path.ts';
 
 export interface DaemonDeps {
@@ -78,14 +80,14 @@ export class Daemon {
   readonly #server: HttpServer;
 
   constructor(config: Config, parts: Parts) {
-    const { backends, clock, log } = parts;
+    const { clock, log } = parts;
     this.#config = config;
     this.#parts = parts;
     this.#startedAt = clock.now();
     this.#keymap = new Keymap(config.keymaps);
     this.#writePath = new WritePath({
       keymap: this.#keymap,
-      senders: new Map([...backends].map(([name, { sender }]) => [name, sender])),
+      senders: this.#senders(),
       gzipLevel: config.proxy.gzipLevel,
       budget: parts.budget,
       counters: this.#counters,
@@ -136,6 +138,10 @@ export class Daemon {
     log.info({}, 'stopped');
   }
 
+  #senders(): ReadonlyMap<string, Sender> {
+    return new Map([...this.#parts.backends].map(([name, { sender }]) => [name, sender]));
+  }
+
   #routes(): Routes {
     const { backends, budget, clock, log } = this.#parts;
     const { db, writeTracing, queryTracing, zone } = this.#config.proxy;
@@ -150,6 +156,8 @@ export class Daemon {
       ...shared,
       executor: new Executor({ zone, clock, log }),
       routeOf: (measurement) => this.#keymap.routeOf(measurement),
+      statements: new StatementPath(this.#senders()),
+      backends: [...backends.keys()],
       replicasOf: (route: Route) =>
         route.backends.flatMap((name) => backends.get(name)?.replica ?? []),
       tracing: queryTracing,

@@ -1,6 +1,13 @@
 import { type Dispatcher, Pool } from 'undici';
+import { codeOf, messageOf } from '../core/errors.ts';
 import type { Clock } from '../core/time.ts';
-import { type Outcome, outcomeOf, outcomeOfFailure } from './outcome.ts';
+import {
+  type Outcome,
+  outcomeOf,
+  outcomeOfFailure,
+  type StatementOutcome,
+  statementOutcomeOf,
+} from './outcome.ts';
 
 /** What one InfluxDB server is reached by; a slice of the configuration. Times are milliseconds. */
 export interface ServerOptions {
@@ -106,6 +113,20 @@ export class InfluxServer {
       body: form.toString(),
       signal,
     });
+  }
+
+  /** Runs one statement that changes data; `form` holds the parameters, urlencoded. Never rejects. Bounded by `timeoutQuery`. */
+  async execute(form: string): Promise<StatementOutcome> {
+    const { signal, cancel } = this.#deadline(this.#options.timeoutQuery);
+    try {
+      const answer = await this.query(new URLSearchParams(form), {}, signal);
+      return statementOutcomeOf(answer.statusCode, await readText(answer.body));
+    } catch (error) {
+      const reason: unknown = signal.aborted ? signal.reason : error;
+      return { kind: 'failed', reason: codeOf(reason) ?? messageOf(reason) };
+    } finally {
+      cancel();
+    }
   }
 
   /** The server's version (`unknown` if it does not say) when it answers `/ping` with a 2xx in time, else rejects. */

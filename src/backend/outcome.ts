@@ -22,6 +22,27 @@ export type Outcome =
  */
 export type Scope = 'lines' | 'all' | 'expired';
 
+/** What one answer of a backend to a statement that changes data means. `body` is InfluxDB's JSON. */
+export type StatementOutcome =
+  | { readonly kind: 'done'; readonly body: string }
+  /** The statement itself cannot be run; running it again would not help. */
+  | { readonly kind: 'refused'; readonly status: number; readonly body: string }
+  | Extract<Outcome, { kind: 'failed' }>;
+
+/** A statement that fails is a 200 with an `error` in its result; one that does not parse is a 400. */
+export function statementOutcomeOf(status: number, body: string): StatementOutcome {
+  if (status === 400) return { kind: 'refused', status, body };
+  if (status !== 200) {
+    const error = errorTextOf(body);
+    return {
+      kind: 'failed',
+      reason: error === '' ? `status ${status}` : `status ${status}: ${error}`,
+    };
+  }
+  // The answer to a statement that changes data holds no data that could look like an error.
+  return body.includes('"error":') ? { kind: 'refused', status, body } : { kind: 'done', body };
+}
+
 export interface WriteAnswer {
   readonly status: number;
   /** The `Retry-After` header as it came. */

@@ -45,7 +45,7 @@ const DOWN_PATIENCE_MS = 2000;
 const NOTHING = Buffer.alloc(0);
 const JSON_TYPE = 'application/json';
 
-/** Runs a statement on one replica of a route, or on all of them. */
+/** Has a statement answered by one replica of a route. */
 export class Executor {
   // Answers under way, by replica.
   readonly #busy = new Map<Replica, number>();
@@ -73,47 +73,6 @@ export class Executor {
     }
     const why = failures.length === 0 ? 'none may be read from' : failures.join('; ');
     throw new ProxyError('REPLICAS_UNAVAILABLE', `no replica can answer the query: ${why}`);
-  }
-
-  /**
-   * Every replica runs it while no write is under way on any of them, or none does: then a REPLICAS_UNAVAILABLE says
-   * which one is not complete. The answer is the first replica's.
-   */
-  async runEverywhere(replicas: readonly Replica[], request: Request): Promise<Answer> {
-    // Always in the same order, so that two of these never wait for each other.
-    const ordered = replicas.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-    const releases: (() => void)[] = [];
-    try {
-      for (const replica of ordered) {
-        const release = await replica.hold();
-        if (release === undefined) throw incomplete(replica);
-        releases.push(release);
-      }
-      return await this.#runAll(ordered, request);
-    } finally {
-      for (const release of releases) release();
-    }
-  }
-
-  /** Clients that go away do not stop it: half a deletion is worse than one that nobody waits for. */
-  async #runAll(replicas: readonly Replica[], request: Request): Promise<Answer> {
-    const lasting = { ...request, signal: new AbortController().signal };
-    const answers = await Promise.all(
-      replicas.map(async (replica) => {
-        try {
-          return await buffered(await this.#ask(replica, lasting));
-        } catch (error) {
-          return `${replica.name}: ${codeOf(error) ?? messageOf(error)}`;
-        }
-      }),
-    );
-    const failures = answers.filter((answer) => typeof answer === 'string');
-    const complete = answers.filter((answer) => typeof answer !== 'string');
-    const answer = complete.find(tellsError) ?? complete[0];
-    if (failures.length === 0 && answer !== undefined) return answer;
-    const done = answers.length - failures.length;
-    const text = `the statement ran on ${done} of ${answers.length} replicas, repeat it`;
-    throw new ProxyError('REPLICAS_UNAVAILABLE', `${text}: ${failures.join('; ')}`);
   }
 
   /** Resolves when the first bytes of a usable answer are there. */
@@ -174,18 +133,6 @@ export class Executor {
   }
 }
 
-function incomplete(replica: Replica): ProxyError {
-  return new ProxyError(
-    'REPLICAS_UNAVAILABLE',
-    `a statement that deletes needs every replica, and ${replica.name} is not complete`,
-  );
-}
-
-/** A statement that failed is a 200 with `error` in its result; the answers here hold no data that could look like it. */
-function tellsError({ status, body }: Answer): boolean {
-  return status !== 200 || (Buffer.isBuffer(body) && body.includes('"error":'));
-}
-
 async function assertUsable({ statusCode, body }: QueryAnswer): Promise<void> {
   if (statusCode < 500 && !FAILED_STATUSES.has(statusCode)) return;
   const text = errorTextOf(await body.text());
@@ -211,11 +158,4 @@ function answerOf({ statusCode, headers }: QueryAnswer, body: Answer['body']): A
     errorHeader: headers['x-influxdb-error']?.toString(),
     body,
   };
-}
-
-async function buffered(answer: Answer): Promise<Answer> {
-  if (Buffer.isBuffer(answer.body)) return answer;
-  const chunks: Buffer[] = [];
-  for await (const chunk of answer.body) chunks.push(chunk as Buffer);
-  return { ...answer, body: Buffer.concat(chunks) };
 }

@@ -16,8 +16,10 @@ export type Plan =
   | { readonly kind: 'fail'; readonly error: string }
   /** One replica that has everything answers. */
   | { readonly kind: 'replica'; readonly statement: Statement; readonly route: Route }
-  /** Every replica runs it, or none does. */
-  | { readonly kind: 'everywhere'; readonly statement: Statement; readonly route: Route };
+  /** Every replica runs it, in order with the writes. */
+  | { readonly kind: 'everywhere'; readonly statement: Statement; readonly route: Route }
+  /** Every backend creates its own database. */
+  | { readonly kind: 'create database' };
 
 export interface Fence {
   /** The `db` of the request: the only database that its statement may name. */
@@ -45,6 +47,7 @@ export function planOf(statements: readonly Statement[], fence: Fence): Plan {
   if (statements.length > 1) {
     return refuse(`a request may hold one statement, this one holds ${statements.length}`);
   }
+  if (statement.type === 'create database') return planOfCreation(statement, fence);
   const kind = ROUTED[statement.type];
   if (kind === undefined) return refuse(`${nameOf(statement)} is not supported`);
   if (fence.db === '') return { kind: 'fail', error: 'database name required' };
@@ -60,6 +63,16 @@ export function planOf(statements: readonly Statement[], fence: Fence): Plan {
   const route = fence.routeOf(source.name);
   if (route === undefined) return refuse(`no route for measurement ${JSON.stringify(source.name)}`);
   return { kind, statement, route };
+}
+
+/** Clients create their database when they start. The proxy has one; how it keeps data is the servers' own matter. */
+function planOfCreation({ database, end }: Statement, { own }: Fence): Plan {
+  if (database === undefined) throw new Error('BUG: CREATE DATABASE names no database');
+  if (own !== '' && database.value !== own) {
+    return refuse(`CREATE DATABASE may name only ${JSON.stringify(own)}`);
+  }
+  if (end > database.end) return refuse('CREATE DATABASE may not say WITH');
+  return { kind: 'create database' };
 }
 
 function refuse(reason: string): Plan {

@@ -21,8 +21,6 @@ export interface Replica {
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<QueryAnswer>;
-  /** Stops writes and waits for those under way; undefined when the replica is not complete. Resolves to the release. */
-  hold(): Promise<(() => void) | undefined>;
 }
 
 /**

@@ -1,11 +1,11 @@
 import type { WriteBody } from '../backend/influxdb.ts';
-import type { Outcome } from '../backend/outcome.ts';
+import type { Outcome, StatementOutcome } from '../backend/outcome.ts';
 import { invariant } from '../core/errors.ts';
 import { Tally } from '../core/tally.ts';
 import { targetKey } from './batch.ts';
-import type { Consignment } from './consignment.ts';
 import { Lane } from './lane.ts';
 import { isRejection, judge, type Rejection } from './refusals.ts';
+import { type AnyShipment, type BatchShipment, StatementShipment } from './shipment.ts';
 import { STORED, type Verdict } from './verdict.ts';
 
 export interface LanesOptions {
@@ -16,20 +16,28 @@ export interface LanesOptions {
 
 export interface LanesDeps {
   readonly send: (body: WriteBody) => Promise<Outcome>;
-  /** The batch is with the backend, or refused by it: it needs no room in the spill any more. */
-  readonly onAnswered: (consignment: Consignment) => void;
-  /** A 204 for a batch that was surrendered meanwhile, and is on disk as this record. */
+  readonly execute: (form: string) => Promise<StatementOutcome>;
+  /** It is with the backend, or refused by it: it needs no room in the spill any more. */
+  readonly onAnswered: (shipment: AnyShipment) => void;
+  /** A success for what was surrendered meanwhile, and is on disk as this record. */
   readonly onLateAnswer: (sequence: number) => void;
-  /** A request failed. By the time it returns, its batches have been surrendered. */
+  /** A request failed. By the time it returns, what it carried has been surrendered. */
   readonly onFailure: (reason: string) => void;
 }
 
-/** The live requests to one backend: one at a time per write target, in the order in which the batches came. */
+/**
+ * The live requests to one backend. Batches of one write target go one request at a time, in the order in which they
+ * came. A statement goes when every batch before it has been answered, and no batch after it goes before it has been.
+ */
 export class Lanes {
   readonly #lanes = new Map<string, Lane>();
-  // Requests that have no outcome yet, those for surrendered batches included, and whoever holds the lanes.
+  // Lanes that have something to send or under way.
+  readonly #busy = new Tally();
+  // Requests that have no outcome yet, those for surrendered shipments included.
   readonly #open = new Tally();
-  #held: Tally | undefined;
+  // The statement that goes next or is under way, and what came after it.
+  #statement: StatementShipment | undefined;
+  #behind: AnyShipment[] = [];
   readonly #options: LanesOptions;
   readonly #deps: LanesDeps;
 
@@ -39,7 +47,7 @@ export class Lanes {
   }
 
   get isEmpty(): boolean {
-    return this.#lanes.size === 0;
+    return this.#lanes.size === 0 && this.#statement === undefined;
   }
 
   /** No request is without an outcome. */
@@ -47,64 +55,85 @@ export class Lanes {
     return this.#open.count === 0;
   }
 
-  /** Resolves once the lanes were quiet; look again, they may not be any more. */
+  /** Resolves once no request was without an outcome; look again, there may be a new one. */
   whenQuiet(): Promise<void> {
     return this.#open.whenZero();
   }
 
-  enqueue(consignment: Consignment): void {
-    const key = targetKey(consignment.batch.target);
+  enqueue(shipment: AnyShipment): void {
+    if (this.#statement !== undefined) this.#behind.push(shipment);
+    else if (shipment instanceof StatementShipment) void this.#runStatement(shipment);
+    else this.#enqueueBatch(shipment);
+  }
+
+  /** Gives up everything that is not settled, in order. Requests under way stay open. */
+  surrender(): readonly AnyShipment[] {
+    const batches = [...this.#lanes.values()].flatMap((lane) => lane.surrender());
+    const statement = this.#statement?.isSettled === false ? [this.#statement] : [];
+    const behind = this.#behind;
+    this.#behind = [];
+    return [...batches, ...statement, ...behind];
+  }
+
+  #enqueueBatch(shipment: BatchShipment): void {
+    const key = targetKey(shipment.batch.target);
     const lane = this.#lanes.get(key);
     if (lane !== undefined) {
-      lane.push(consignment);
+      lane.push(shipment);
       return;
     }
     const opened = new Lane();
-    opened.push(consignment);
+    opened.push(shipment);
     this.#lanes.set(key, opened);
     void this.#run(key, opened);
   }
 
-  /** Gives up everything that is not settled, in order within each target. Requests under way stay open. */
-  surrender(): readonly Consignment[] {
-    return [...this.#lanes.values()].flatMap((lane) => lane.surrender());
-  }
-
-  /** Keeps requests from starting and waits for those under way. Resolves to the function that lets them go on. */
-  async hold(): Promise<() => void> {
-    while (this.#held !== undefined) await this.#held.whenZero();
-    const held = new Tally();
-    held.start();
-    this.#held = held;
-    await this.#open.whenZero();
-    this.#open.start();
-    return () => {
-      this.#held = undefined;
-      held.finish();
-      this.#open.finish();
-    };
-  }
-
   /** Sends what the lane holds, request after request, and then forgets the lane. */
   async #run(key: string, lane: Lane): Promise<void> {
+    this.#busy.start();
     while (!lane.isIdle) {
-      while (this.#held !== undefined) await this.#held.whenZero();
       const group = lane.take(this.#options.maxRowLimit);
-      if (group.length === 0) break;
       this.#open.start();
       const attempt = this.#attempt(group);
-      for (const consignment of group) consignment.flight = attempt;
+      for (const shipment of group) shipment.flight = attempt;
       await attempt;
       lane.finish();
       this.#open.finish();
     }
     this.#lanes.delete(key);
+    this.#busy.finish();
   }
 
-  async #attempt(group: readonly Consignment[]): Promise<void> {
+  async #runStatement(shipment: StatementShipment): Promise<void> {
+    this.#statement = shipment;
+    await this.#busy.whenZero();
+    if (shipment.record === undefined) {
+      this.#open.start();
+      await this.#executeStatement(shipment);
+      this.#open.finish();
+    }
+    this.#statement = undefined;
+    const behind = this.#behind;
+    this.#behind = [];
+    for (const next of behind) this.enqueue(next);
+  }
+
+  async #executeStatement(shipment: StatementShipment): Promise<void> {
+    const outcome = await this.#deps.execute(shipment.form);
+    if (outcome.kind === 'failed') {
+      this.#deps.onFailure(outcome.reason);
+    } else if (shipment.record === undefined) {
+      this.#deps.onAnswered(shipment);
+      shipment.settle(outcome);
+    } else if (outcome.kind === 'done') {
+      await this.#late(shipment.record);
+    }
+  }
+
+  async #attempt(group: readonly BatchShipment[]): Promise<void> {
     const outcome = await this.#request(group);
     if (outcome.kind === 'stored') {
-      await Promise.all(group.map((consignment) => this.#stored(consignment)));
+      await Promise.all(group.map((shipment) => this.#stored(shipment)));
     } else if (outcome.kind === 'failed') {
       this.#deps.onFailure(outcome.reason);
     } else {
@@ -112,7 +141,7 @@ export class Lanes {
     }
   }
 
-  async #request(group: readonly Consignment[]): Promise<Outcome> {
+  async #request(group: readonly BatchShipment[]): Promise<Outcome> {
     const [first] = group;
     invariant(first !== undefined, 'a request carries at least one batch');
     const { gzip } = this.#options;
@@ -124,40 +153,44 @@ export class Lanes {
     return this.#deps.send({ ...first.batch.target, payload, gzipped: gzip });
   }
 
-  async #stored(consignment: Consignment): Promise<void> {
-    if (consignment.record === undefined) {
-      this.#deps.onAnswered(consignment);
-      consignment.settleAll(STORED);
+  async #stored(shipment: BatchShipment): Promise<void> {
+    if (shipment.record !== undefined) {
+      await this.#late(shipment.record);
       return;
     }
-    const sequence = await consignment.record.catch(() => undefined);
+    this.#deps.onAnswered(shipment);
+    shipment.settleAll(STORED);
+  }
+
+  async #late(record: Promise<number>): Promise<void> {
+    const sequence = await record.catch(() => undefined);
     if (sequence !== undefined) this.#deps.onLateAnswer(sequence);
   }
 
   /** Each part gets a request of its own, so that one client's bad line is nobody else's error. */
-  async #judgeParts(group: readonly Consignment[], answer: Rejection): Promise<void> {
+  async #judgeParts(group: readonly BatchShipment[], answer: Rejection): Promise<void> {
     const isLone = group.length === 1 && group[0]?.batch.parts.length === 1;
-    for (const consignment of group) {
-      const verdicts = await this.#judge(consignment, isLone ? answer : undefined);
+    for (const shipment of group) {
+      const verdicts = await this.#judge(shipment, isLone ? answer : undefined);
       // Surrendered meanwhile: replay finds the refused lines and keeps them as dead letters.
-      if (consignment.record !== undefined) continue;
+      if (shipment.record !== undefined) continue;
       invariant(verdicts !== undefined, 'a failure surrenders its batches');
-      this.#deps.onAnswered(consignment);
-      consignment.settle(verdicts);
+      this.#deps.onAnswered(shipment);
+      shipment.settle(verdicts);
     }
   }
 
   /** One verdict a part, or undefined when it was surrendered before all were there. */
   async #judge(
-    consignment: Consignment,
+    shipment: BatchShipment,
     answer: Rejection | undefined,
   ): Promise<readonly Verdict[] | undefined> {
-    const { target, parts } = consignment.batch;
+    const { target, parts } = shipment.batch;
     const send = (payload: Buffer): Promise<Outcome> =>
       this.#deps.send({ ...target, payload, gzipped: false });
     const verdicts: Verdict[] = [];
     for (const { payload } of parts) {
-      if (consignment.record !== undefined) return undefined;
+      if (shipment.record !== undefined) return undefined;
       const outcome = answer ?? (await send(payload));
       const verdict = isRejection(outcome) ? await judge(payload, outcome, send) : outcome;
       if (verdict.kind === 'failed') {

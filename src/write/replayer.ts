@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { WriteBody } from '../backend/influxdb.ts';
-import type { Outcome } from '../backend/outcome.ts';
+import type { Outcome, StatementOutcome } from '../backend/outcome.ts';
 import { ProxyError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Clock } from '../core/time.ts';
@@ -27,6 +27,7 @@ export interface ReplayerDeps {
   readonly spill: Spill;
   readonly deadLetter: DeadLetter;
   readonly send: (body: WriteBody) => Promise<Outcome>;
+  readonly execute: (form: string) => Promise<StatementOutcome>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -71,6 +72,7 @@ export class Replayer {
       await this.#acknowledge([first]);
       return MOVED;
     }
+    if (first.kind === 'statement') return this.#runStatement(first);
     const group = this.#joinable(records);
     const outcome = await this.#send(group);
     if (outcome.kind === 'failed') return outcome;
@@ -79,6 +81,21 @@ export class Replayer {
       return MOVED;
     }
     return this.#searchRefused(group);
+  }
+
+  /** Its client has its answer by now, so that a refusal is for the operator to see. */
+  async #runStatement(record: StoredRecord): Promise<Step> {
+    const form = record.payload.toString();
+    const outcome = await this.#deps.execute(form);
+    if (outcome.kind === 'failed') return outcome;
+    if (outcome.kind === 'refused') {
+      const { name: backend } = this.#options;
+      const statement = new URLSearchParams(form).get('q');
+      const answer = outcome.body.trim();
+      this.#deps.log.error({ backend, statement, answer }, 'statement refused in replay');
+    }
+    await this.#acknowledge([record]);
+    return MOVED;
   }
 
   /** The longest head of the records that may share one request: same target, none delivered, points within limit. */

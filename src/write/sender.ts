@@ -1,6 +1,6 @@
 import type { Health } from '../backend/health.ts';
 import type { WriteBody } from '../backend/influxdb.ts';
-import type { Outcome } from '../backend/outcome.ts';
+import type { Outcome, StatementOutcome } from '../backend/outcome.ts';
 import { InOrder } from '../core/in-order.ts';
 import type { Log } from '../core/log.ts';
 import { backoffMs, type Clock } from '../core/time.ts';
@@ -9,12 +9,12 @@ import type { Spill } from '../spill/spill.ts';
 import type { Totals } from '../spill/totals.ts';
 import type { Batch, WriteTarget } from './batch.ts';
 import type { Delivery, Destination } from './coalescer.ts';
-import { Consignment } from './consignment.ts';
 import { deadPointsOf } from './dead-points.ts';
 import { Lanes } from './lanes.ts';
 import type { Failure } from './refusals.ts';
 import { Replayer } from './replayer.ts';
-import { type RefusedLines, SPILLED } from './verdict.ts';
+import { type AnyShipment, BatchShipment, StatementShipment } from './shipment.ts';
+import type { RefusedLines, StatementVerdict } from './verdict.ts';
 
 /** A slice of a backend's configuration; times are milliseconds. */
 export interface SenderOptions {
@@ -29,6 +29,8 @@ export interface SenderOptions {
 
 export interface SenderDeps {
   readonly send: (body: WriteBody) => Promise<Outcome>;
+  /** `form`: the parameters of `/query`, urlencoded, less the database. */
+  readonly execute: (form: string) => Promise<StatementOutcome>;
   readonly health: Health;
   readonly spill: Spill;
   readonly deadLetter: DeadLetter;
@@ -67,12 +69,14 @@ export class Sender implements Destination {
     const send = (body: WriteBody): Promise<Outcome> => this.#send(body);
     this.#options = options;
     this.#deps = deps;
-    this.#replayer = new Replayer(options, { ...deps, send });
+    const execute = (form: string): Promise<StatementOutcome> => this.#execute(form);
+    this.#replayer = new Replayer(options, { ...deps, send, execute });
     this.#phase = deps.spill.isEmpty ? 'live' : 'catching up';
     this.#lanes = new Lanes(options, {
       send,
-      onAnswered: ({ batch }) => {
-        deps.spill.release(batch.reservedBytes);
+      execute,
+      onAnswered: ({ reservedBytes }) => {
+        deps.spill.release(reservedBytes);
       },
       onLateAnswer: (sequence) => {
         this.#replayer.markDelivered(sequence);
@@ -81,6 +85,11 @@ export class Sender implements Destination {
         this.#catchUp(reason);
       },
     });
+  }
+
+  /** Its database. */
+  get db(): string {
+    return this.#options.db;
   }
 
   get name(): string {
@@ -122,27 +131,34 @@ export class Sender implements Destination {
   }
 
   deliver(batch: Batch): Delivery {
-    const consignment = new Consignment(batch);
-    if (this.#phase === 'live') {
-      if (this.#deps.health.isDown) this.#catchUp('down');
-      else if (this.#queuedBytes > MAX_QUEUED_BYTES) this.#catchUp('queue full');
-    }
-    this.#count(consignment);
-    if (this.#phase === 'live') this.#enqueue(consignment);
-    else this.#spill(consignment);
-    return consignment;
+    const shipment = new BatchShipment(batch);
+    if (this.#phase === 'live' && this.#queuedBytes > MAX_QUEUED_BYTES) this.#catchUp('queue full');
+    this.#count(shipment);
+    if (this.#ship(shipment)) this.#limit(shipment);
+    return shipment;
   }
 
   /**
-   * Keeps live requests from starting, waits for those under way, and then, if the backend is complete and up, returns
-   * the function that lets them go on. Undefined: it is not, and nothing is held.
+   * Runs a statement that changes data in its turn: after every batch that was delivered before it, before every later
+   * one. It may take its time: writes that wait behind it for longer than `spillAfter` go to the spill, and so does it.
    */
-  async hold(): Promise<(() => void) | undefined> {
-    if (!this.#isReady()) return undefined;
-    const release = await this.#lanes.hold();
-    if (this.#isReady()) return release;
-    release();
-    return undefined;
+  deliverStatement(form: string, reservedBytes: number): Promise<StatementVerdict> {
+    const shipment = new StatementShipment(form, reservedBytes);
+    if (this.#ship(shipment)) this.#surrenderWhenDown(shipment);
+    return shipment.answer;
+  }
+
+  /** Runs a statement at once, whatever is under way: for one that neither deletes points nor minds being repeated. */
+  executeNow(form: string): Promise<StatementOutcome> {
+    if (!this.#deps.health.isDown) return this.#execute(form);
+    return Promise.resolve({ kind: 'failed', reason: 'down' });
+  }
+
+  async #execute(form: string): Promise<StatementOutcome> {
+    const outcome = await this.#deps.execute(form);
+    if (outcome.kind === 'failed') this.#deps.health.failed(outcome.reason);
+    else this.#deps.health.answered();
+    return outcome;
   }
 
   /** Keeps lines that this backend refused while another one stored them, with the words of the refusal. */
@@ -163,11 +179,16 @@ export class Sender implements Destination {
     await this.#replaying;
   }
 
-  #isReady(): boolean {
-    return this.isComplete && this.#deps.health.isUp;
+  /** Into the lanes or, while catching up, the spill; true for the lanes. */
+  #ship(shipment: AnyShipment): boolean {
+    if (this.#phase === 'live' && this.#deps.health.isDown) this.#catchUp('down');
+    const isLive = this.#phase === 'live';
+    if (isLive) this.#lanes.enqueue(shipment);
+    else this.#spill(shipment);
+    return isLive;
   }
 
-  #count({ batch, verdicts }: Consignment): void {
+  #count({ batch, verdicts }: BatchShipment): void {
     this.#queuedBytes += batch.bytes;
     const settled = (): void => {
       this.#queuedBytes -= batch.bytes;
@@ -175,13 +196,24 @@ export class Sender implements Destination {
     verdicts.then(settled, settled);
   }
 
-  #enqueue(consignment: Consignment): void {
-    const waited = this.#deps.clock.now() - consignment.batch.arrivedAt;
+  #limit(shipment: BatchShipment): void {
+    const waited = this.#deps.clock.now() - shipment.batch.arrivedAt;
     const patience = Math.max(0, this.#options.spillAfter - waited);
-    consignment.cancelTimer = this.#deps.clock.after(patience, () => {
+    shipment.cancelTimer = this.#deps.clock.after(patience, () => {
       this.#catchUp('slow');
     });
-    this.#lanes.enqueue(consignment);
+  }
+
+  /** Nobody waits for a statement as long as a hung server may take. */
+  #surrenderWhenDown(shipment: StatementShipment): void {
+    const { downSignal } = this.#deps.health;
+    const surrender = (): void => {
+      this.#catchUp('down');
+    };
+    downSignal.addEventListener('abort', surrender, { once: true });
+    shipment.cancelTimer = () => {
+      downSignal.removeEventListener('abort', surrender);
+    };
   }
 
   async #send(body: WriteBody): Promise<Outcome> {
@@ -196,27 +228,24 @@ export class Sender implements Destination {
     if (this.#phase === 'catching up') return;
     this.#phase = 'catching up';
     this.#deps.log.warn({ backend: this.name, reason }, 'backend is catching up');
-    for (const consignment of this.#lanes.surrender()) this.#spill(consignment);
+    for (const shipment of this.#lanes.surrender()) this.#spill(shipment);
     this.#replaying = this.#replay();
   }
 
-  #spill(consignment: Consignment): void {
-    consignment.cancelTimer?.();
-    const { batch } = consignment;
+  #spill(shipment: AnyShipment): void {
+    shipment.cancelTimer?.();
+    const { draft, reservedBytes } = shipment;
     const { db } = this.#options;
-    const record = this.#appends.run(batch.gzipped(), (payload) =>
-      this.#deps.spill.append(
-        { kind: 'batch', points: batch.points, db, ...batch.target, payload },
-        batch.reservedBytes,
-      ),
+    const record = this.#appends.run(shipment.payload(), (payload) =>
+      this.#deps.spill.append({ ...draft, db, payload }, reservedBytes),
     );
-    consignment.record = record;
+    shipment.record = record;
     this.#lastAppend = record.then(
       () => {
-        consignment.settleAll(SPILLED);
+        shipment.settleSpilled();
       },
       (error: unknown) => {
-        consignment.fail(error);
+        shipment.fail(error);
       },
     );
   }

@@ -13,6 +13,12 @@ export interface Refusal {
   readonly lines: readonly RefusedLines[];
 }
 
+/** What became of a statement at one backend. `body` is InfluxDB's answer; `spilled`: it runs in its turn. */
+export type StatementVerdict =
+  | { readonly kind: 'done'; readonly body: string }
+  | { readonly kind: 'refused'; readonly status: number; readonly body: string }
+  | { readonly kind: 'spilled' };
+
 /** Lines that a backend will never take, and what it said of them. */
 export interface RefusedLines {
   readonly payload: Buffer;
@@ -22,7 +28,6 @@ export interface RefusedLines {
 }
 
 export const STORED: Verdict = { kind: 'stored' };
-export const SPILLED: Verdict = { kind: 'spilled' };
 
 /** What became of a whole request: undefined when every point is stored or spilled, else what the client is told. */
 export type WriteError = Pick<Refusal, 'status' | 'error'> | undefined;

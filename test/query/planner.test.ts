@@ -8,13 +8,15 @@ const keymap = new Keymap({ cpu: ['a'], mem: ['a', 'b'], 'a.b c': ['b'] });
 const fence: Fence = { db: 'db', own: '', routeOf: (name) => keymap.routeOf(name) };
 
 /** A plan in one line: `replica a,b`, `refuse: why`, `fail: InfluxDB's words`. */
-function shown(q: string, options: Partial<Fence> & { readonly params?: unknown } = {}): string {
+type Options = Partial<Fence> & { readonly params?: unknown };
+
+function shown(q: string, options: Options = {}): string {
   const parsed = parseQuery(q, options.params);
   if (!parsed.ok) return `unparsable: ${parsed.error}`;
   const plan = planOf(parsed.statements, { ...fence, ...options });
   if (plan.kind === 'refuse') return `refuse: ${plan.reason}`;
   if (plan.kind === 'fail') return `fail: ${plan.error}`;
-  return plan.kind === 'nothing' ? plan.kind : `${plan.kind} ${plan.route.backends.join(',')}`;
+  return 'route' in plan ? `${plan.kind} ${plan.route.backends.join(',')}` : plan.kind;
 }
 
 test('a statement about one measurement goes to the replicas of that measurement', () => {
@@ -70,7 +72,6 @@ test('everything else is refused with its reason', () => {
   check('EXPLAIN ANALYZE SELECT * FROM cpu', 'EXPLAIN ANALYZE is not supported');
   check('DROP MEASUREMENT cpu', 'DROP MEASUREMENT is not supported');
   check('DROP DATABASE db', 'DROP DATABASE is not supported');
-  check('CREATE DATABASE db', 'CREATE DATABASE is not supported');
   check('SHOW DATABASES', 'SHOW DATABASES is not supported');
   check('SHOW MEASUREMENTS', 'SHOW MEASUREMENTS is not supported');
   check('SHOW SERIES CARDINALITY FROM cpu', 'SHOW SERIES CARDINALITY is not supported');
@@ -149,9 +150,28 @@ test('only a statement that may run needs a database, and gets the words of Infl
   check('SELECT * FROM cpu', { db: 'db', own: 'db' }, 'replica a');
   check('SELECT * FROM x..cpu', { db: 'x' }, 'replica a');
 
-  // Telegraf sends this without a database; with one it is refused no less.
-  const refusal = 'refuse: CREATE DATABASE is not supported';
-  check('CREATE DATABASE telegraf', { db: '' }, refusal);
-  check('CREATE DATABASE telegraf', { db: 'x', own: 'db' }, refusal);
   check('', { db: '' }, 'nothing');
+});
+
+test('clients may create the database that they write to, and no other', () => {
+  const check = (q: string, options: Options, expected: string): void => {
+    assert.equal(shown(q, options), expected, q);
+  };
+
+  // Telegraf sends this without a database.
+  check('CREATE DATABASE telegraf', { db: '' }, 'create database');
+  check('create database "telegraf"', { db: '', own: 'telegraf' }, 'create database');
+  check(
+    'CREATE DATABASE $d',
+    { own: 'db', params: { d: { identifier: 'db' } } },
+    'create database',
+  );
+
+  const other = 'refuse: CREATE DATABASE may name only "db"';
+  check('CREATE DATABASE telegraf', { db: '', own: 'db' }, other);
+  check('CREATE DATABASE "DB"', { db: 'db', own: 'db' }, other);
+
+  const options = 'refuse: CREATE DATABASE may not say WITH';
+  check('CREATE DATABASE db WITH DURATION 1h', { own: 'db' }, options);
+  check('CREATE DATABASE db WITH NAME x', {}, options);
 });

@@ -27,7 +27,6 @@ function replica(traits: Traits): Replica {
     downSignal: health === 'down' ? AbortSignal.abort() : new AbortController().signal,
     backlogBytes,
     query: () => Promise.reject(new Error('only its order matters')),
-    hold: () => Promise.resolve(undefined),
   };
   busyOf.set(made, traits.busy ?? 0);
   return made;

@@ -2,7 +2,13 @@ import type { Budget } from '../../core/budget.ts';
 import { ProxyError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Clock } from '../../core/time.ts';
-import { type Edit, freezeNow, renameDatabase, sliceOf } from '../../influxql/edit.ts';
+import {
+  type Edit,
+  freezeNow,
+  quoteIdentifier,
+  renameDatabase,
+  sliceOf,
+} from '../../influxql/edit.ts';
 import { parseQuery } from '../../influxql/parser.ts';
 import { databasesOf, type Statement } from '../../influxql/statement.ts';
 import type { Counters } from '../../metrics/counters.ts';
@@ -10,6 +16,7 @@ import { type Answer, type Executor, type Request } from '../../query/executor.t
 import { type Plan, planOf } from '../../query/planner.ts';
 import type { Replica } from '../../query/replica.ts';
 import type { Route } from '../../routing/keymap.ts';
+import type { StatementPath } from '../../write/statement-path.ts';
 import { readBody } from '../body.ts';
 import { type Parameters, parseParameters, trimSpace } from '../parameters.ts';
 import { headerText, jsonText, type Reply } from '../reply.ts';
@@ -18,6 +25,9 @@ import type { Exchange } from '../routes.ts';
 export interface QueryHandlerDeps {
   readonly executor: Executor;
   readonly routeOf: (measurement: string) => Route | undefined;
+  readonly statements: StatementPath;
+  /** All of them. */
+  readonly backends: readonly string[];
   readonly replicasOf: (route: Route) => readonly Replica[];
   readonly budget: Budget;
   /** The database that clients must name; empty: any. */
@@ -87,8 +97,19 @@ async function execute(plan: Plan, query: Query, deps: QueryHandlerDeps): Promis
       // One moment for all replicas, so that each deletes the same points.
       const frozen = freezeNow(plan.statement, deps.clock.nowNanoseconds());
       const request = requestOf(query, plan.statement, frozen);
-      return replyOf(await deps.executor.runEverywhere(deps.replicasOf(plan.route), request));
+      return deps.statements.run({
+        backends: plan.route.backends,
+        formFor: (db) => request.parametersFor(db).toString(),
+        ordered: true,
+      });
     }
+    case 'create database':
+      return deps.statements.run({
+        backends: deps.backends,
+        formFor: (db) =>
+          new URLSearchParams({ q: `CREATE DATABASE ${quoteIdentifier(db)}` }).toString(),
+        ordered: false,
+      });
   }
 }
 
