@@ -1,186 +1,186 @@
 import { strict as assert } from 'node:assert';
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { after, test } from 'node:test';
-import { CleanupStack } from '../support/cleanup.ts';
-import { type Influxd, startInfluxd } from '../support/influxd.ts';
-import { startProxy } from '../support/proxy.ts';
-import { scriptedBackend } from '../support/scripted-backend.ts';
-import { ask, FORM } from './query-client.ts';
-import { REFUSED, WITH_PARAMS } from './refused-statements.ts';
+import { test } from 'node:test';
+import { httpRequest } from '../support/http-client.ts';
+import { type ProxyProcess, startProxy } from '../support/proxy.ts';
+import { tcpProxy } from '../support/tcp-proxy.ts';
+import { DB, drained, empty, pairConfig, startPair } from './replica-pair.ts';
 
-// No statement that the proxy does not support reaches a server, whatever it looks like and however it is sent.
-
-const cleanup = new CleanupStack();
-after(() => cleanup.run());
-
-const recorder = await scriptedBackend(cleanup);
-const recorded = await startProxy(cleanup, {
-  proxy: { db: 'ok', interval: 0 },
-  backends: { recorder: { url: recorder.url, db: 'ok' } },
-  keymaps: { _default_: ['recorder'] },
-});
-await recorded.waitFor(({ backends }) => backends['recorder']?.up === true);
-
-interface Case {
-  readonly id: string;
-  readonly q: string;
+interface DeadLine {
+  readonly line: string;
+  readonly error: string;
+  readonly db: string;
 }
 
-const FIXTURES = path.resolve(import.meta.dirname, '../../../test/fixtures/influxql');
-/** Queries that got past the filters of older proxies. */
-const bypass = readFileSync(path.join(FIXTURES, 'bypass.jsonl'), 'utf8')
-  .trimEnd()
-  .split('\n')
-  .map((line) => JSON.parse(line) as Case);
-
-/** Of those: one statement about one measurement of the own database, or none at all. The rest must be refused. */
-const HARMLESS = new Set(
-  'B20 L11 L12 L13 L14 P01 P02 M01 M02 M03 M04 M05 M06 M07 M11 M13 M14 M15 M16 M17 M18 M19 M20'.split(
-    ' ',
-  ),
-);
-const dangerous = bypass.filter(({ id }) => !HARMLESS.has(id)).map(({ q }) => q);
-
-async function assertRefused(
-  url: string,
-  q: string,
-  more: Record<string, string> = {},
-): Promise<void> {
-  for (const way of ['GET', 'POST', 'form'] as const) {
-    const answer = await ask(url, 'ok', q, { way, with: more });
-    const what = `${way} ${JSON.stringify(q)}: ${answer.status} ${answer.text}`;
-    assert.equal(answer.status, 400, what);
-    assert.equal(answer.headers['content-type'], 'application/json', what);
-    assert.match(
-      answer.text,
-      /^\{"error":"(error parsing query|influx-proxy refuses this query): .+"\}\n$/,
-      what,
-    );
-    assert.ok(answer.headers['x-influxdb-error'], what);
-  }
-}
-
-function assertNothingSent(): void {
-  const sent = recorder.requests.map(({ body }) => body);
-  assert.deepEqual(sent, []);
-}
-
-test('Q1 Q2 Q4 Q5 Q6 Q7 Q8 Q18: what got past older proxies is refused, and harmless look-alikes are not', async () => {
-  assert.ok(dangerous.length >= 55, `${dangerous.length}`);
-  for (const q of dangerous) await assertRefused(recorded.url, q);
-  assertNothingSent();
-
-  for (const { id, q } of bypass.filter((one) => HARMLESS.has(one.id))) {
-    const answer = await ask(recorded.url, 'ok', q);
-    assert.equal(answer.status, 200, `${id} ${answer.text}`);
-    const sent = recorder.requests.splice(0).map(({ body }) => new URLSearchParams(body).get('q'));
-    // The client's own text, without what separates or surrounds statements.
-    const statement = q.replace(/^(\/\*.*?\*\/\s*)|;?( -- done)?$/g, '');
-    assert.deepEqual(sent, id === 'P01' ? [] : [statement], id);
-  }
-});
-
-test('each statement that is not supported is refused, in any dress', async () => {
-  assert.ok(REFUSED.length >= 120, `${REFUSED.length}`);
-  for (const q of REFUSED) await assertRefused(recorded.url, q);
-  assertNothingSent();
-});
-
-test('parameters cannot smuggle in what the text does not show', async () => {
-  for (const { q, params } of WITH_PARAMS) await assertRefused(recorded.url, q, { params });
-  assertNothingSent();
-});
-
-test('neither doubled parameters nor broken ones reach a server', async () => {
-  const check = async (query: string, body?: string): Promise<void> => {
-    const options = body === undefined ? {} : { headers: { 'Content-Type': FORM }, body };
-    const answer = await recorded.request(`/query?${query}`, options);
-    assert.equal(answer.status, 400, `${query} ${body ?? ''}: ${answer.text}`);
-    assert.ok(answer.text.startsWith('{"error":"'), answer.text);
-  };
-  const drop = 'DROP+DATABASE+ok';
-  const read = 'SELECT+v+FROM+m';
-
-  await check(`db=ok&q=${drop}&q=${read}`);
-  await check(`db=ok&q=${read}`, `q=${drop}`);
-  await check(`db=ok&q=${read};${drop}`);
-  await check(`db=ok&q=${read}&params=${drop}`);
-  await check(`db=ok&q=${read}&params=[]`);
-  await check(`db=ok&q=${read}&params={}{"m":1}`);
-  await check(`db=ok&q=${read}&params=%00`);
-  await check(`db=ok&Q=${read}`);
-  await check(`db=ok&q=${read}%`);
-  await check('db=ok', 'q=%');
-  assertNothingSent();
-
-  // Parameters that mean something else to a server than to the proxy are not passed on.
-  const more = 'async=true&node_id=1&u=admin&p=secret&db=other&q=x&precision=s&consistency=all&x=y';
-  const answer = await recorded.request(`/query?db=ok&q=${read}&${more}`);
-  assert.equal(answer.status, 200);
-  const [sent] = recorder.requests.splice(0);
-  assert.equal(sent?.body, `db=ok&q=${read}`);
-  assert.equal(sent.query.toString(), '');
-});
-
-test('the credentials and other headers of a client stay with the proxy', async () => {
-  const headers = {
-    Authorization: 'Basic cm9vdDpyb290',
-    Cookie: 'a=b',
-    'X-Forwarded-For': '1.2.3.4',
-    'Content-Type': FORM,
-  };
-  const body = 'q=SELECT+v+FROM+m&u=root&p=root';
-  assert.equal((await recorded.request('/query?db=ok&u=a&p=b', { headers, body })).status, 200);
-  const [sent] = recorder.requests.splice(0);
-  assert.deepEqual(Object.keys(sent?.headers ?? {}).sort(), [
-    'connection',
-    'content-length',
-    'content-type',
-    'host',
-  ]);
-  assert.equal(sent?.body, 'db=ok&q=SELECT+v+FROM+m');
-});
-
-/** Everything that a statement could have changed. */
-async function stateOf(server: Influxd): Promise<unknown[]> {
-  const state: unknown[] = [];
-  const databases = ['ok', 'secret', 'secretdb', 'victim', 'other'];
-  for (const q of ['DATABASES', 'USERS', 'CONTINUOUS QUERIES', 'SUBSCRIPTIONS']) {
-    state.push(await server.query('', `SHOW ${q}`));
-  }
-  for (const db of databases) {
-    state.push(await server.query('', `SHOW RETENTION POLICIES ON ${db}`));
-    for (const what of ['MEASUREMENTS', 'SERIES', 'FIELD KEYS']) {
-      state.push(await server.query(db, `SHOW ${what}`));
-    }
-    state.push(await server.query(db, 'SELECT * FROM /.*/'));
-  }
-  return state;
-}
-
-test('after all of them the servers are what they were', async () => {
-  const servers = await Promise.all([startInfluxd(cleanup), startInfluxd(cleanup)]);
-  for (const server of servers) {
-    for (const db of ['ok', 'secret', 'secretdb', 'victim', 'other']) {
-      await server.createDatabase(db);
-      await server.write(db, [
-        'cpu,host=a usage=1,idle=2 1',
-        'mem v=1 1',
-        'm v=1 1',
-        'secret usage=1 1',
-      ]);
-    }
-  }
-  const before = await Promise.all(servers.map(stateOf));
-  const [a, b] = servers;
-  const proxy = await startProxy(cleanup, {
-    proxy: { db: 'ok', interval: 0 },
-    backends: { a: { url: a.url, db: 'ok' }, b: { url: b.url, db: 'ok' } },
-    keymaps: { _default_: ['a', 'b'] },
+/** The file's lines; none when there is no file. */
+async function deadLetterOf(proxy: ProxyProcess, backend: string): Promise<DeadLine[]> {
+  const file = path.join(proxy.dataDir, 'dead-letter', `${backend}.jsonl`);
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return '';
   });
-  await proxy.waitFor(({ backends }) => Object.values(backends).every(({ up }) => up));
-  for (const q of [...dangerous, ...REFUSED]) await assertRefused(proxy.url, q);
-  for (const { q, params } of WITH_PARAMS) await assertRefused(proxy.url, q, { params });
-  assert.deepEqual(await Promise.all(servers.map(stateOf)), before);
+  const lines = text.split('\n').filter((line) => line !== '');
+  return lines.map((line) => JSON.parse(line) as DeadLine);
+}
+
+async function write(url: string, db: string, lines: string, rp = ''): Promise<[number, string]> {
+  const answer = await httpRequest(`${url}/write?db=${db}&rp=${rp}`, { body: lines });
+  return [answer.status, answer.text];
+}
+
+const CONFLICT = /^\{"error":"partial write: field type conflict: .* dropped=1"\}\n$/;
+
+test('what a real server refuses', async (t) => {
+  const [a, b] = await startPair(t);
+  const networks = await Promise.all([tcpProxy(t, a.port), tcpProxy(t, b.port)]);
+  const [networkA, networkB] = networks;
+  const proxy = await startProxy(
+    t,
+    // Patient, so that no verdict is replaced by a spill on a busy machine.
+    pairConfig([networkA.url, networkB.url], { spillAfter: 8_000, interval: 8_000 }),
+  );
+  await drained(proxy);
+
+  /** Resolves when the bodies of requests under way have come, which no backend has answered. */
+  const gathered = async (bytes: number): Promise<void> => {
+    await proxy.waitFor((meta) => (meta as { inflightBytes?: number }).inflightBytes === bytes, {
+      what: `${bytes} bytes in flight`,
+    });
+  };
+
+  await t.test('a type conflict of one client is its own, also within a batch (D18)', async () => {
+    assert.deepEqual(await write(proxy.url, 'metrics', 'm,c=first v=1 1'), [204, '']);
+    for (const network of networks) network.stall('to client');
+    // The first waits for its answer; the others gather behind it and leave together.
+    const first = write(proxy.url, 'metrics', 'm,c=first v=2 2');
+    await gathered(2 * 'm,c=first v=2 2'.length + 1);
+    const bodies = Array.from({ length: 9 }, (_, client) =>
+      client === 4 ? 'm,c=bad v=1 1\nm,c=bad v="text" 2\nm,c=bad v=3 3' : `m,c=c${client} v=1 1`,
+    );
+    const answers = bodies.map((body) => write(proxy.url, 'metrics', body));
+    await gathered(2 * 'm,c=first v=2 2'.length + 1 + bodies.join('').length);
+    for (const network of networks) network.flow('to client');
+
+    assert.deepEqual(await first, [204, '']);
+    const settled = await Promise.all(answers);
+    const [status, text] = settled[4] ?? [];
+    assert.deepEqual(settled.toSpliced(4, 1), Array(8).fill([204, '']));
+    assert.deepEqual([status, text], await write(a.url, DB, bodies[4] ?? ''), "InfluxDB's words");
+    assert.match(text ?? '', CONFLICT);
+    const rows = await a.rows(DB, 'm');
+    assert.equal(rows.length, 2 + 8 + 2);
+    assert.deepEqual(await b.rows(DB, 'm'), rows);
+    assert.deepEqual(await deadLetterOf(proxy, 'a'), [], 'the client knows');
+  });
+
+  await t.test('an unknown retention policy is an error and no outage', async () => {
+    const direct = await write(a.url, DB, 'm v=1', 'nope');
+    assert.deepEqual(await write(proxy.url, 'metrics', 'm v=1', 'nope'), direct);
+    assert.deepEqual(direct, [500, '{"error":"retention policy not found: nope"}\n']);
+    await drained(proxy, 1_000);
+  });
+
+  await t.test(
+    'points beyond the retention policy are an error, the others are stored',
+    async () => {
+      for (const influxd of [a, b]) {
+        await influxd.query('', `CREATE RETENTION POLICY day ON ${DB} DURATION 1d REPLICATION 1`);
+      }
+      const now = BigInt(Date.now()) * 1_000_000n;
+      const lines = `old v=1 1\nold v=2 ${now}\nold v=3 2`;
+      const direct = await write(a.url, DB, lines, 'day');
+      assert.deepEqual(await write(proxy.url, 'metrics', lines, 'day'), direct);
+      assert.equal(
+        direct[1],
+        '{"error":"partial write: points beyond retention policy dropped=2"}\n',
+      );
+      assert.deepEqual(await b.rows(DB, 'old', 'day'), [`old {} ${now} v:float=2`]);
+    },
+  );
+
+  await t.test('what one replica alone refuses is in its dead letter', async () => {
+    await b.write(DB, 'differs v=1i 1');
+    const answer = await write(proxy.url, 'metrics', 'differs v=1 2\ndiffers w=1 2\ndiffers v=2 3');
+    const text =
+      'partial write: field type conflict: input field "v" on measurement "differs"' +
+      ' is type float, already exists as type integer dropped=2';
+    assert.deepEqual(answer, [400, `${JSON.stringify({ error: text })}\n`]);
+    const dead = await deadLetterOf(proxy, 'b');
+    assert.deepEqual(
+      dead.map(({ line, db }) => [line, db]),
+      [
+        ['differs v=1 2', DB],
+        ['differs v=2 3', DB],
+      ],
+    );
+    for (const { error } of dead) assert.match(error, /already exists as type integer dropped=1/);
+    assert.deepEqual(await deadLetterOf(proxy, 'a'), []);
+    assert.equal((await a.rows(DB, 'differs')).length, 2);
+    assert.equal((await b.rows(DB, 'differs')).length, 2, 'its own and w');
+    const meta = (await proxy.meta()).backends['b'] as { deadLetters?: number } | undefined;
+    assert.equal(meta?.deadLetters, 2);
+  });
+
+  await t.test(
+    'a refused line in a backlog goes to the dead letter and holds nothing up (D17)',
+    async () => {
+      await empty([a, b]);
+      const before = (await deadLetterOf(proxy, 'b')).length;
+      await Promise.all(networks.map((network) => network.cut()));
+      const bodies = [
+        'poison v=1 1',
+        'poison v=2 2\npoison v="text" 3\npoison v=4 4',
+        'poison v=5 5\npoison,t=two v="a",w=1 6',
+        'unknown v=1 1',
+        'poison v=7 7',
+      ];
+      for (const [index, body] of bodies.entries()) {
+        const rp = index === 3 ? 'nope' : '';
+        assert.deepEqual(await write(proxy.url, 'metrics', body, rp), [204, ''], body);
+      }
+      await Promise.all(networks.map((network) => network.restore()));
+      await drained(proxy);
+
+      const rows = await a.rows(DB, 'poison');
+      assert.deepEqual(
+        rows.map((row) => / (\d+) v:float/.exec(row)?.[1]),
+        ['1', '2', '4', '5', '7'],
+      );
+      assert.deepEqual(await b.rows(DB, 'poison'), rows);
+      for (const [name, skip] of [
+        ['a', 0],
+        ['b', before],
+      ] as const) {
+        const dead = (await deadLetterOf(proxy, name)).slice(skip);
+        assert.deepEqual(
+          dead.map(({ line }) => line),
+          ['poison v="text" 3', 'poison,t=two v="a",w=1 6', 'unknown v=1 1'],
+          name,
+        );
+        assert.match(dead[0]?.error ?? '', /field type conflict: input field "v"/);
+        assert.match(dead[2]?.error ?? '', /retention policy not found: nope/);
+      }
+    },
+  );
+
+  await t.test(
+    'a line with two faults does not take its neighbours to the dead letter',
+    async () => {
+      await empty([a, b]);
+      const before = (await deadLetterOf(proxy, 'a')).length;
+      await Promise.all(networks.map((network) => network.cut()));
+      for (const body of ['two v=1,w=1 1', 'two v=2 2\ntwo v="x",w="y" 3']) {
+        assert.deepEqual(await write(proxy.url, 'metrics', body), [204, ''], body);
+      }
+      await Promise.all(networks.map((network) => network.restore()));
+      await drained(proxy);
+      assert.equal((await a.rows(DB, 'two')).length, 2);
+      const dead = (await deadLetterOf(proxy, 'a')).slice(before);
+      assert.deepEqual(
+        dead.map(({ line }) => line),
+        ['two v="x",w="y" 3'],
+      );
+    },
+  );
 });
