@@ -78,10 +78,10 @@ export function outcomeOf(answer: WriteAnswer, now: number): Outcome {
 /**
  * No answer came, or none that can be read. influxd up to 1.8 copies raw bytes of a refused line into the header
  * `X-Influxdb-Error`, which a strict HTTP parser cannot accept: that is a refusal, and sending the line again
- * would only repeat it.
+ * would only repeat it. undici leaves the parser's code (HPE_INVALID_HEADER_TOKEN) undefined, so its words decide.
  */
 export function outcomeOfFailure(error: unknown): Outcome {
-  if (codeOf(error) === 'HPE_INVALID_HEADER_TOKEN') {
+  if (messageOf(error).includes('Invalid header value char')) {
     return {
       kind: 'refused',
       status: 400,
