@@ -112,9 +112,12 @@ export function errorTextOf(body: string): string {
   return body.trim();
 }
 
+/** A longer wait is a mistake more often than a wish; and Node's timers fire at once beyond 24 days. */
+const MAX_RETRY_AFTER_MS = 3_600_000;
+
 /** `Retry-After` is whole seconds or an HTTP date; anything else counts as absent. Milliseconds from `now`. */
 export function retryAfterMsOf(header: string | undefined, now: number): number | undefined {
   if (header === undefined || header.trim() === '') return undefined;
   const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - now;
-  return ms > 0 ? ms : undefined;
+  return ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : undefined;
 }

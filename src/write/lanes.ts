@@ -4,7 +4,7 @@ import { invariant } from '../core/errors.ts';
 import { Tally } from '../core/tally.ts';
 import { targetKey } from './batch.ts';
 import { Lane } from './lane.ts';
-import { isRejection, judge, type Rejection } from './refusals.ts';
+import { type Failure, isRejection, judge, type Rejection } from './refusals.ts';
 import { type AnyShipment, type BatchShipment, StatementShipment } from './shipment.ts';
 import { STORED, type Verdict } from './verdict.ts';
 
@@ -22,7 +22,7 @@ export interface LanesDeps {
   /** A success for what was surrendered meanwhile, and is on disk as this record. */
   readonly onLateAnswer: (sequence: number) => void;
   /** A request failed. By the time it returns, what it carried has been surrendered. */
-  readonly onFailure: (reason: string) => void;
+  readonly onFailure: (failure: Failure) => void;
 }
 
 /**
@@ -121,7 +121,7 @@ export class Lanes {
   async #executeStatement(shipment: StatementShipment): Promise<void> {
     const outcome = await this.#deps.execute(shipment.form);
     if (outcome.kind === 'failed') {
-      this.#deps.onFailure(outcome.reason);
+      this.#deps.onFailure(outcome);
     } else if (shipment.record === undefined) {
       this.#deps.onAnswered(shipment);
       shipment.settle(outcome);
@@ -135,7 +135,7 @@ export class Lanes {
     if (outcome.kind === 'stored') {
       await Promise.all(group.map((shipment) => this.#stored(shipment)));
     } else if (outcome.kind === 'failed') {
-      this.#deps.onFailure(outcome.reason);
+      this.#deps.onFailure(outcome);
     } else {
       await this.#judgeParts(group, outcome);
     }
@@ -194,7 +194,7 @@ export class Lanes {
       const outcome = answer ?? (await send(payload));
       const verdict = isRejection(outcome) ? await judge(payload, outcome, send) : outcome;
       if (verdict.kind === 'failed') {
-        this.#deps.onFailure(verdict.reason);
+        this.#deps.onFailure(verdict);
         return undefined;
       }
       verdicts.push(verdict);

@@ -81,8 +81,8 @@ export class Sender implements Destination {
       onLateAnswer: (sequence) => {
         this.#replayer.markDelivered(sequence);
       },
-      onFailure: (reason) => {
-        this.#catchUp(reason);
+      onFailure: (failure) => {
+        this.#catchUp(failure.reason, failure);
       },
     });
   }
@@ -223,13 +223,16 @@ export class Sender implements Destination {
     return outcome;
   }
 
-  /** From live to catching up: what has no outcome yet goes to the spill, in order. */
-  #catchUp(reason: string): void {
+  /**
+   * From live to catching up: what has no outcome yet goes to the spill, in order. After a request that failed, the
+   * backend is left alone for a while, as after a replay that failed.
+   */
+  #catchUp(reason: string, failure?: Failure): void {
     if (this.#phase === 'catching up') return;
     this.#phase = 'catching up';
     this.#deps.log.warn({ backend: this.name, reason }, 'backend is catching up');
     for (const shipment of this.#lanes.surrender()) this.#spill(shipment);
-    this.#replaying = this.#replay();
+    this.#replaying = this.#replay(failure);
   }
 
   #spill(shipment: AnyShipment): void {
@@ -250,8 +253,9 @@ export class Sender implements Destination {
     );
   }
 
-  async #replay(): Promise<void> {
+  async #replay(failure?: Failure): Promise<void> {
     let failures = 0;
+    if (failure !== undefined) await this.#pause(this.#delayAfter(failure, failures++));
     for (;;) {
       await this.#lanes.whenQuiet();
       if (this.#stop.signal.aborted) return;
@@ -264,17 +268,23 @@ export class Sender implements Destination {
       }
       await this.#deps.health.whenUp(this.#options.rewriteInterval, this.#stop.signal);
       const step = await this.#replayer.step();
-      if (step.kind === 'failed') await this.#pause(step, failures++);
-      else failures = 0;
+      if (step.kind === 'failed') {
+        const delay = this.#delayAfter(step, failures++);
+        const { reason } = step;
+        this.#deps.log.warn({ backend: this.name, reason, delay }, 'replay failed');
+        await this.#pause(delay);
+      } else failures = 0;
       if (step.kind === 'idle') await this.#lastAppend;
     }
   }
 
-  async #pause(step: Failure, failures: number): Promise<void> {
+  #delayAfter({ retryAfterMs }: Failure, failures: number): number {
     const { rewriteInterval } = this.#options;
     const backoff = { minDelayMs: MIN_REPLAY_PAUSE_MS, maxDelayMs: rewriteInterval };
-    const delay = step.retryAfterMs ?? backoffMs(failures, backoff, this.#deps.random);
-    this.#deps.log.warn({ backend: this.name, reason: step.reason, delay }, 'replay failed');
-    await this.#deps.clock.sleep(delay, this.#stop.signal);
+    return retryAfterMs ?? backoffMs(failures, backoff, this.#deps.random);
+  }
+
+  #pause(delay: number): Promise<void> {
+    return this.#deps.clock.sleep(delay, this.#stop.signal);
   }
 }
