@@ -61,12 +61,11 @@ export function outcomeOf(answer: WriteAnswer, now: number): Outcome {
   if (status === 204) return { kind: 'stored' };
   const error = errorTextOf(answer.body);
   if (status === 413) return { kind: 'too large', error };
-  if (
-    status === 400 ||
-    status === 422 ||
-    (status === 500 && error.includes('retention policy not found'))
-  ) {
+  if (status === 400 || status === 422) {
     return { kind: 'refused', status, error, scope: scopeOf(error) };
+  }
+  if (status === 500 && error.includes('retention policy not found')) {
+    return { kind: 'refused', status, error, scope: 'all' };
   }
   const reason = error === '' ? `status ${status}` : `status ${status}: ${error}`;
   const retryAfterMs = retryAfterMsOf(answer.retryAfter, now);
@@ -92,10 +91,14 @@ export function outcomeOfFailure(error: unknown): Outcome {
   return { kind: 'failed', reason: codeOf(error) ?? messageOf(error) };
 }
 
-/** By the words of influxd 1.6 to 1.11, and of 1.12, which counts the dropped points in the middle of the sentence. */
+/**
+ * By the words of influxd 1.6 to 1.11, and of 1.12, which counts the dropped points in the middle of the sentence. From
+ * the first word on, because other refusals repeat names that clients have chosen.
+ */
 function scopeOf(error: string): Scope {
-  if (/points? beyond retention policy|outside retention policy/.test(error)) return 'expired';
-  if (/retention policy not found|max-series-per-database/.test(error)) return 'all';
+  const said = error.replace(/^partial write: /, '');
+  if (/^(points? beyond|dropped \d+ points? outside) retention policy/.test(said)) return 'expired';
+  if (/^(retention policy not found|max-series-per-database)/.test(said)) return 'all';
   return 'lines';
 }
 
