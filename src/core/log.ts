@@ -6,13 +6,19 @@ import { type Logger, pino } from 'pino';
  */
 export type Log = Pick<Logger, 'error' | 'warn' | 'info' | 'debug'>;
 
+/** Lines that wait for room on the disk; beyond it they are dropped. */
+const MAX_UNWRITTEN_BYTES = 64 * 1024;
+
 /** JSON lines on standard output, or appended to `filePath` (which is created with its folders). */
 export function openLog(filePath: string | undefined): Log {
   // Written at once: the last lines before a crash are the ones that matter, and few lines are written.
+  const options = { sync: true, maxLength: MAX_UNWRITTEN_BYTES };
   const destination =
     filePath === undefined
-      ? pino.destination({ sync: true })
-      : pino.destination({ dest: filePath, append: true, mkdir: true, sync: true });
+      ? pino.destination(options)
+      : pino.destination({ ...options, dest: filePath, append: true, mkdir: true });
+  // A disk too full for the log must not end the daemon. The next line tries again.
+  destination.on('error', () => undefined);
   return pino(
     {
       base: null,
