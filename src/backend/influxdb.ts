@@ -32,9 +32,6 @@ export type QueryAnswer = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'
 /** Bytes of an answer to a write that are read; influxd's longest list of unparsable lines is cut there. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
-/** More would only queue inside the server: one request per write target, some queries, one probe. */
-const MAX_CONNECTIONS = 64;
-
 /** One InfluxDB server (or anything that takes line protocol on `/write`) over kept-alive connections. */
 export class InfluxServer {
   readonly #options: ServerOptions;
@@ -49,9 +46,9 @@ export class InfluxServer {
     this.#clock = clock;
     this.#pathPrefix = url.pathname.replace(/\/+$/, '');
     this.#headers = authorizationOf(options);
-    // Our own timers bound each request as a whole, so undici's are off.
+    // Our own timers bound each request as a whole, so undici's are off. No limit of connections: a request that waits
+    // for one cannot be aborted, and slow queries would hold up the writes and the probes.
     this.#pool = new Pool(url.origin, {
-      connections: MAX_CONNECTIONS,
       pipelining: 1,
       headersTimeout: 0,
       bodyTimeout: 0,
