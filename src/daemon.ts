@@ -36,6 +36,9 @@ export interface DaemonDeps {
 /** What is announced until a backend has named its version: the last of the 1.x line that every client knows. */
 const UNSEEN_VERSION = '1.8.10';
 
+/** Milliseconds that an upload may pause, if idleTimeout is not shorter: bad networks recover sooner or not at all. */
+const MAX_STALL_MS = 30_000;
+
 /** Milliseconds that requests under way get at shutdown before their points go to disk, and then before they are cut. */
 const GRACE_MS = 1500;
 const CUT_MS = 1500;
@@ -144,16 +147,18 @@ export class Daemon {
 
   #routes(): Routes {
     const { backends, budget, clock, log } = this.#parts;
-    const { db, writeTracing, queryTracing, zone } = this.#config.proxy;
+    const { db, writeTracing, queryTracing, zone, idleTimeout } = this.#config.proxy;
+    const maxStallMs = Math.min(idleTimeout * 1000, MAX_STALL_MS);
     const shared = { budget, db, counters: this.#counters, clock, log };
     const write = writeHandler({
       ...shared,
       writePath: this.#writePath,
-      limits: this.#config.proxy,
+      limits: { ...this.#config.proxy, maxStallMs },
       tracing: writeTracing,
     });
     const query = queryHandler({
       ...shared,
+      maxStallMs,
       executor: new Executor({ zone, clock, log }),
       routeOf: (measurement) => this.#keymap.routeOf(measurement),
       statements: new StatementPath(this.#senders()),

@@ -9,6 +9,8 @@ export interface BodyLimits {
   readonly maxBodySize: number;
   /** Bytes after inflating. */
   readonly maxInflatedSize: number;
+  /** Milliseconds without a byte after which the connection is cut: what has come takes memory from others. */
+  readonly maxStallMs: number;
 }
 
 /** Bytes that were read, and how to give back the memory that they take from the budget. */
@@ -31,8 +33,13 @@ export async function readBody(
 ): Promise<Lease> {
   const { request, response } = exchange;
   if (Number(request.headers['content-length'] ?? 0) > limits.maxBodySize) throw tooLarge();
-  if (request.headers.expect !== undefined) response.writeContinue();
+  // HTTP/1.0 knows no such answer, and would take it for the final one.
+  if (request.headers.expect !== undefined && request.httpVersion === '1.1') {
+    response.writeContinue();
+  }
+  request.socket.setTimeout(limits.maxStallMs);
   const raw = await collect(request, limits.maxBodySize, budget);
+  request.socket.setTimeout(0);
   if (request.headers['content-encoding'] !== 'gzip') return raw;
   try {
     if (raw.bytes.length === 0) throw malformed('EOF');

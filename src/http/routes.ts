@@ -54,6 +54,10 @@ export function router(options: RouterOptions) {
       signal: goneSignal(response),
     };
     const reply = await answer(handler, exchange, options.log);
+    // Who was not told to continue sends no body; what comes next would be taken for it.
+    const ending = awaitsContinue(request) ? { Connection: 'close' } : closing;
+    // Drops what the handler left of the body: a client may read nothing before it has sent all.
+    request.resume();
     await send(response, {
       ...reply,
       headers: {
@@ -62,7 +66,7 @@ export function router(options: RouterOptions) {
         'Request-Id': requestId,
         ...common,
         ...reply.headers,
-        ...closing,
+        ...ending,
       },
     });
   };
@@ -103,6 +107,10 @@ function goneSignal(response: ServerResponse): AbortSignal {
     if (!response.writableFinished) controller.abort();
   });
   return controller.signal;
+}
+
+function awaitsContinue(request: IncomingMessage): boolean {
+  return request.headers.expect !== undefined && !request.readableDidRead;
 }
 
 function notFound(): Reply {

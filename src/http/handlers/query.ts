@@ -30,6 +30,8 @@ export interface QueryHandlerDeps {
   readonly backends: readonly string[];
   readonly replicasOf: (route: Route) => readonly Replica[];
   readonly budget: Budget;
+  /** See BodyLimits. */
+  readonly maxStallMs: number;
   /** The database that clients must name; empty: any. */
   readonly db: string;
   /** Log each query. */
@@ -64,7 +66,7 @@ export function queryHandler(deps: QueryHandlerDeps) {
 }
 
 async function query(exchange: Exchange, deps: QueryHandlerDeps): Promise<Reply> {
-  const parameters = await readParameters(exchange, deps.budget);
+  const parameters = await readParameters(exchange, deps);
   const text = trimSpace(parameters.get('q') ?? '');
   if (text === '') throw new ProxyError('QUERY_MISSING', 'missing required parameter "q"');
   const parsed = parseQuery(text, paramsOf(parameters));
@@ -114,12 +116,15 @@ async function execute(plan: Plan, query: Query, deps: QueryHandlerDeps): Promis
 }
 
 /** Of the URL and, for a POST with a form, of the body, which wins. */
-async function readParameters(exchange: Exchange, budget: Budget): Promise<Parameters> {
+async function readParameters(
+  exchange: Exchange,
+  { budget, maxStallMs }: QueryHandlerDeps,
+): Promise<Parameters> {
   const { request, parameters } = exchange;
   const contentType = request.headers['content-type'] ?? '';
   const isForm = /^application\/x-www-form-urlencoded\s*(;|$)/i.test(contentType);
   if (request.method !== 'POST' || !isForm) return parameters;
-  const limits = { maxBodySize: MAX_FORM_BYTES, maxInflatedSize: MAX_FORM_BYTES };
+  const limits = { maxBodySize: MAX_FORM_BYTES, maxInflatedSize: MAX_FORM_BYTES, maxStallMs };
   const { bytes, release } = await readBody(exchange, limits, budget);
   try {
     const form = parseParameters(bytes.toString('utf8'));
