@@ -218,7 +218,7 @@ export class Daemon {
       await clock.sleep(interval * 1000, signal);
       if (signal.aborted) return;
       const body = Buffer.from(statistics.nextLine());
-      const write = this.#writePath.write({ rp: '', precision: 'ns', body });
+      const write = this.#writePath.write({ client: '', rp: '', precision: 'ns', body });
       const error = await write.catch((reason: unknown) => ({ error: messageOf(reason) }));
       if (error !== undefined) log.warn({ reason: error.error }, 'statistics were not written');
     }

@@ -19,6 +19,8 @@ export interface WriteTarget {
   readonly routeId: number;
   readonly rp: string;
   readonly precision: string;
+  /** Set for points that share no request with others: the client that they come from. */
+  readonly suspect?: string;
 }
 
 /** Parts that go to every backend of a route together, compressed once. */
@@ -60,7 +62,12 @@ export class Batch {
   }
 }
 
-/** Identifies a target: equal keys may share a request. */
-export function targetKey({ routeId, precision, rp }: WriteTarget): string {
+/** Batches of targets with equal keys go one after the other. */
+export function orderKey({ routeId, precision, rp }: WriteTarget): string {
   return `${routeId} ${precision} ${rp}`;
+}
+
+/** Parts of targets with equal keys may share a batch. */
+export function batchKey(target: WriteTarget): string {
+  return `${target.suspect ?? ''} ${orderKey(target)}`;
 }

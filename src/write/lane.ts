@@ -19,8 +19,10 @@ export class Lane {
     let points = 0;
     for (const { batch } of this.#queue) {
       points += batch.points;
-      if (count > 0 && points > maxPoints) break;
+      const isAlone = batch.target.suspect !== undefined;
+      if (count > 0 && (points > maxPoints || isAlone)) break;
       count += 1;
+      if (isAlone) break;
     }
     this.#underway = this.#queue.splice(0, count);
     return this.#underway;

@@ -2,7 +2,7 @@ import type { WriteBody } from '../backend/influxdb.ts';
 import type { Outcome, StatementOutcome } from '../backend/outcome.ts';
 import { invariant } from '../core/errors.ts';
 import { Tally } from '../core/tally.ts';
-import { targetKey } from './batch.ts';
+import { orderKey } from './batch.ts';
 import { Lane } from './lane.ts';
 import { type Failure, isRejection, judge, type Rejection } from './refusals.ts';
 import { type AnyShipment, type BatchShipment, StatementShipment } from './shipment.ts';
@@ -76,7 +76,7 @@ export class Lanes {
   }
 
   #enqueueBatch(shipment: BatchShipment): void {
-    const key = targetKey(shipment.batch.target);
+    const key = orderKey(shipment.batch.target);
     const lane = this.#lanes.get(key);
     if (lane !== undefined) {
       lane.push(shipment);
@@ -192,7 +192,9 @@ export class Lanes {
     for (const { payload } of parts) {
       if (shipment.record !== undefined) return undefined;
       const outcome = answer ?? (await send(payload));
-      const verdict = isRejection(outcome) ? await judge(payload, outcome, send) : outcome;
+      const verdict = isRejection(outcome)
+        ? await judge(payload, outcome, { send, isSuspect: target.suspect !== undefined })
+        : outcome;
       if (verdict.kind === 'failed') {
         this.#deps.onFailure(verdict);
         return undefined;

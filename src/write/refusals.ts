@@ -18,6 +18,8 @@ export interface Found {
 
 /** Requests that one client's lines may cost while others wait behind them: a few bad lines among 10,000. */
 const MAX_LIVE_REQUESTS = 100;
+/** The same when the client has had points refused a moment ago: it may go on like that. */
+const MAX_SUSPECT_REQUESTS = 16;
 
 export function isRejection(outcome: Outcome): outcome is Rejection {
   return outcome.kind === 'refused' || outcome.kind === 'too large';
@@ -27,9 +29,10 @@ export function isRejection(outcome: Outcome): outcome is Rejection {
 export async function judge(
   payload: Buffer,
   answer: Rejection,
-  send: Send,
+  by: { readonly send: Send; readonly isSuspect: boolean },
 ): Promise<Verdict | Failure> {
-  const search = await findRefused(payload, answer, { send, maxRequests: MAX_LIVE_REQUESTS });
+  const maxRequests = by.isSuspect ? MAX_SUSPECT_REQUESTS : MAX_LIVE_REQUESTS;
+  const search = await findRefused(payload, answer, { send: by.send, maxRequests });
   if (search.kind === 'failed') return search;
   const [first] = search.refused;
   if (first === undefined && search.expired === 0) return STORED;

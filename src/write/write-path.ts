@@ -5,14 +5,17 @@ import { NANOSECONDS_PER, type Precision } from '../lineprotocol/precision.ts';
 import { scanLines } from '../lineprotocol/scanner.ts';
 import type { Counters } from '../metrics/counters.ts';
 import type { Keymap, Route } from '../routing/keymap.ts';
-import { type Part, targetKey, type WriteTarget } from './batch.ts';
+import { batchKey, type Part, type WriteTarget } from './batch.ts';
 import { Coalescer } from './coalescer.ts';
 import type { Sender } from './sender.ts';
 import { type Lines, Splitter } from './splitter.ts';
+import { Suspects } from './suspects.ts';
 import { Timestamper } from './timestamper.ts';
 import { type Refusal, type Verdict, type WriteError, writeErrorOf } from './verdict.ts';
 
 export interface WriteRequest {
+  /** Tells clients apart, so that one's refused points are not everybody's: an address. */
+  readonly client: string;
   readonly rp: string;
   readonly precision: Precision;
   /** The inflated body. Not changed, and not to be changed by the caller, until the answer is there. */
@@ -40,11 +43,13 @@ interface Load {
 export class WritePath {
   readonly #coalescers = new Map<string, Coalescer>();
   readonly #timestamper: Timestamper;
+  readonly #suspects: Suspects;
   readonly #deps: WritePathDeps;
 
   constructor(deps: WritePathDeps) {
     this.#deps = deps;
     this.#timestamper = new Timestamper(deps.clock);
+    this.#suspects = new Suspects(deps.clock);
   }
 
   /**
@@ -94,17 +99,21 @@ export class WritePath {
 
   /** What the client must be told of the part, if a backend refused it. */
   async #deliver(request: WriteRequest, { route, part }: Load): Promise<Refusal | undefined> {
-    const target = { routeId: route.id, rp: request.rp, precision: request.precision };
+    const { rp, precision, client } = request;
+    const suspect = this.#suspects.has(client) && { suspect: client };
+    const target = { routeId: route.id, rp, precision, ...suspect };
     const verdicts = await this.#add(route, target, part);
     const refusal = verdicts.find((verdict) => verdict.kind === 'refused');
-    if (refusal !== undefined && verdicts.some(({ kind }) => kind === 'stored')) {
+    if (refusal === undefined) return undefined;
+    this.#suspects.add(client);
+    if (verdicts.some(({ kind }) => kind === 'stored')) {
       await this.#keepDiverged(route, target, verdicts);
     }
     return refusal;
   }
 
   #add(route: Route, target: WriteTarget, part: Part): Promise<readonly Verdict[]> {
-    const key = targetKey(target);
+    const key = batchKey(target);
     const coalescer = this.#coalescers.get(key) ?? this.#openCoalescer(key, route, target);
     const verdicts = coalescer.add(part);
     const forgetIdle = (): void => {

@@ -54,7 +54,8 @@ async function write(exchange: Exchange, deps: WriteHandlerDeps): Promise<Reply>
       deps.log.info({ requestId: exchange.requestId, lines: bytes.toString('utf8') }, 'write');
     }
     const rp = parameters.get('rp') ?? '';
-    const error = await deps.writePath.write({ rp, precision, body: bytes });
+    const client = exchange.request.socket.remoteAddress ?? '';
+    const error = await deps.writePath.write({ client, rp, precision, body: bytes });
     return error === undefined ? NO_CONTENT : errorReply(error.status, error.error);
   } finally {
     release();
