@@ -22,6 +22,8 @@ export interface Lease {
 /** Larger than zlib's default of 16 KiB: fewer turns through the thread pool for one body. */
 const INFLATE_CHUNK_BYTES = 256 * 1024;
 
+const GZIP_HEADER_BYTES = 10;
+
 /**
  * Reads the whole body of a request, inflated when it says `gzip` (only that exact word: InfluxDB reads any other coding
  * as text). Rejects with BODY_TOO_LARGE, BODY_MALFORMED, or OVERLOADED when the budget has no room; nothing is kept then.
@@ -53,7 +55,12 @@ async function inflate(bytes: Buffer, limit: number, budget: Budget): Promise<Le
   const gunzip = createGunzip({ chunkSize: INFLATE_CHUNK_BYTES });
   gunzip.end(bytes);
   try {
-    return await collect(gunzip, limit, budget);
+    const lease = await collect(gunzip, limit, budget);
+    const leftBytes = bytes.length - gunzip.bytesWritten;
+    if (leftBytes === 0) return lease;
+    // zlib ignores zeros behind a member, and whatever follows them; Go looks for one more header there.
+    lease.release();
+    throw malformed(leftBytes < GZIP_HEADER_BYTES ? 'unexpected EOF' : 'gzip: invalid header');
   } catch (error) {
     gunzip.destroy();
     throw codeOf(error)?.startsWith('Z_') === true ? malformed(goText(error)) : error;
@@ -66,6 +73,7 @@ function goText(error: unknown): string {
   if (text === 'unexpected end of file') return 'unexpected EOF';
   if (text === 'incorrect header check') return 'gzip: invalid header';
   if (text === 'incorrect data check') return 'gzip: invalid checksum';
+  if (text === 'incorrect length check') return 'gzip: invalid checksum';
   return `gzip: ${text}`;
 }
 
