@@ -1,0 +1,159 @@
+import { strict as assert } from 'node:assert';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import {
+  createServer,
+  get,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, test } from 'node:test';
+import { CleanupStack } from '../support/cleanup.ts';
+import { eventually } from '../support/eventually.ts';
+import { startProxy } from '../support/proxy.ts';
+import { ask } from './query-client.ts';
+
+// Answers pass through as they come, no faster than the client reads, and stop when it goes.
+
+const cleanup = new CleanupStack();
+after(() => cleanup.run());
+
+const CHUNK = Buffer.alloc(64 * 1024, '[1,2,3],');
+const CHUNKS = 800; // 50 MiB
+
+/** What the server is to do with a query, and what it has seen. */
+let answering: (response: ServerResponse) => void = () => undefined;
+let open = 0;
+let written = 0;
+
+function serve(request: IncomingMessage, response: ServerResponse): void {
+  if (request.url === '/ping') {
+    response.writeHead(204).end();
+    return;
+  }
+  open++;
+  response.once('close', () => open--);
+  request.resume().once('end', () => {
+    answering(response);
+  });
+}
+
+async function startServer(): Promise<Server> {
+  const server = createServer(serve);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanup.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return server;
+}
+
+function writeAll(response: ServerResponse): void {
+  const next = (): void => {
+    for (;;) {
+      if (written === CHUNKS * CHUNK.length) {
+        response.end();
+        return;
+      }
+      written += CHUNK.length;
+      if (!response.write(CHUNK)) break;
+    }
+    response.once('drain', next);
+  };
+  written = 0;
+  next();
+}
+
+const { port } = (await startServer()).address() as AddressInfo;
+const proxy = await startProxy(cleanup, {
+  backends: { a: { url: `http://127.0.0.1:${port}`, db: 'db' } },
+  keymaps: { _default_: ['a'] },
+});
+await proxy.waitFor(({ backends }) => backends['a']?.up === true);
+
+function residentMegabytes(): number {
+  const status = readFileSync(`/proc/${proxy.pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
+}
+
+/** The answer to a query, of which nobody has read a byte yet. */
+async function openAnswer(): Promise<IncomingMessage> {
+  const q = encodeURIComponent('SELECT * FROM m');
+  const request = get(`${proxy.url}/query?db=db&q=${q}`, { agent: false });
+  const [answer] = (await once(request, 'response')) as [IncomingMessage];
+  return answer;
+}
+
+test('an answer of 50 MB to a slow client passes through little memory', async () => {
+  answering = writeAll;
+  // The first queries load code and grow buffers.
+  for (let times = 0; times < 2; times++) await ask(proxy.url, 'db', 'SELECT * FROM m');
+  const before = residentMegabytes();
+  let largest = before;
+  let bytes = 0;
+  let chunks = 0;
+  const answer = await openAnswer();
+
+  // Whoever does not read stops the server after what fits into the buffers of the kernel and ours.
+  let seen = 0;
+  const isStopped = (): boolean => {
+    const isStill = written > 0 && written === seen;
+    seen = written;
+    return isStill;
+  };
+  await eventually('the server to be stopped', isStopped, { intervalMs: 250 });
+  assert.ok(written < 25_000_000, `${written} bytes were taken from the server`);
+  for await (const chunk of answer) {
+    bytes += (chunk as Buffer).length;
+    if (chunks++ % 50 === 0) largest = Math.max(largest, residentMegabytes());
+  }
+  assert.equal(bytes, CHUNKS * CHUNK.length);
+  largest = Math.max(largest, residentMegabytes());
+  assert.ok(largest - before < 30, `${before} MB before, ${largest} MB at most`);
+});
+
+test('the first bytes reach the client before the server has written the last', async () => {
+  let finish = (): void => undefined;
+  answering = (response) => {
+    response.write('{"results":');
+    finish = () => response.end('[]}\n');
+  };
+  const answer = await openAnswer();
+  const [first] = (await once(answer, 'data')) as [Buffer];
+  assert.equal(first.toString(), '{"results":');
+  finish();
+  const [rest] = (await once(answer, 'data')) as [Buffer];
+  assert.equal(rest.toString(), '[]}\n');
+  await once(answer, 'end');
+});
+
+test('a client that goes away ends its query on the server, whenever it goes', async () => {
+  const check = async (answer: (response: ServerResponse) => void): Promise<void> => {
+    const reached = new Promise<void>((resolve) => {
+      answering = (response) => {
+        answer(response);
+        resolve();
+      };
+    });
+    const client = new AbortController();
+    const broken = ask(proxy.url, 'db', 'SELECT * FROM m', { signal: client.signal });
+    await reached;
+    assert.equal(open, 1);
+    client.abort();
+    await assert.rejects(broken, { name: 'AbortError' });
+    await eventually('the end of the query', () => open === 0);
+  };
+
+  await check(() => undefined);
+  await check((response) => {
+    response.flushHeaders();
+  });
+  await check((response) => {
+    response.write('{"results":');
+  });
+  await check(writeAll);
+  assert.deepEqual(proxy.logged('request failed'), []);
+});
