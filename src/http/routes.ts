@@ -36,7 +36,9 @@ const RETRY_AFTER = '1';
 export function router(options: RouterOptions) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { path, query } = splitUrl(request.url ?? '/');
-    const common = { ...options.headers(), ...corsHeaders(request) };
+    const requestId = requestIdOf(request.headers);
+    const ids = { 'X-Request-Id': requestId, 'Request-Id': requestId };
+    const common = { ...ids, ...options.headers(), ...corsHeaders(request) };
     const closing = options.isClosing() ? { Connection: 'close' } : {};
     const methods = Object.hasOwn(options.routes, path) ? options.routes[path] : undefined;
     const handler = methods?.[request.method ?? ''];
@@ -45,7 +47,6 @@ export function router(options: RouterOptions) {
       await send(response, { ...reply, headers: { ...common, ...reply.headers, ...closing } });
       return;
     }
-    const requestId = requestIdOf(request.headers);
     const exchange: Exchange = {
       request,
       response,
@@ -62,8 +63,6 @@ export function router(options: RouterOptions) {
       ...reply,
       headers: {
         'Content-Type': 'application/json',
-        'X-Request-Id': requestId,
-        'Request-Id': requestId,
         ...common,
         ...reply.headers,
         ...ending,
