@@ -52,6 +52,11 @@ export class WritePath {
     this.#suspects = new Suspects(deps.clock);
   }
 
+  /** Write targets of which something is gathered or on its way. */
+  get underway(): number {
+    return this.#coalescers.size;
+  }
+
   /**
    * Undefined: every point is stored or spilled at every backend of its route. Rejects with a ProxyError (503) when a
    * backend has no room to spill or could not; points may be stored elsewhere then, and the client sends them again.

@@ -1,0 +1,193 @@
+import type { Request } from './client.ts';
+import { type Line, rowKey } from './model-influx.ts';
+import type { ModelBackend, Sent } from './model-backend.ts';
+import type { Plan } from './plan.ts';
+import type { Reply } from './proxy.ts';
+
+type Final = Exclude<Reply, { kind: 'unavailable' }>;
+
+/** What clients were told, and what that means for every backend. Notes what contradicts it. */
+export class Book {
+  readonly violations: string[] = [];
+  readonly answers = { stored: 0, refused: 0 };
+  readonly #plan: Plan;
+  readonly #backends: ReadonlyMap<string, ModelBackend>;
+  /** Backend -> row -> value. */
+  readonly #expected: ReadonlyMap<string, Map<string, string>>;
+  /** Backend -> series of lines without a timestamp -> fields. */
+  readonly #untimed: ReadonlyMap<string, Map<string, string>>;
+  /** Backend -> refused lines of requests that were answered 204: they must be dead letters. */
+  readonly #owed: ReadonlyMap<string, Set<string>>;
+  /** Backend -> lines that may be dead letters. */
+  readonly #refusable: ReadonlyMap<string, Set<string>>;
+  /** Backend -> row -> the newest request of which a live backend was sent this row. */
+  readonly #live: ReadonlyMap<string, Map<string, number>>;
+
+  constructor(plan: Plan, backends: ReadonlyMap<string, ModelBackend>) {
+    const each = <T>(make: () => T): ReadonlyMap<string, T> =>
+      new Map([...backends.keys()].map((name) => [name, make()]));
+    this.#plan = plan;
+    this.#backends = backends;
+    this.#expected = each(() => new Map<string, string>());
+    this.#untimed = each(() => new Map<string, string>());
+    this.#owed = each(() => new Set<string>());
+    this.#refusable = each(() => new Set<string>());
+    this.#live = each(() => new Map<string, number>());
+  }
+
+  /** Before a request is sent for the first time. */
+  announce(request: Request): void {
+    for (const line of request.lines) {
+      for (const backend of this.#refusing(request, line)) {
+        this.#refusable.get(backend.name)?.add(letterOf(request, line));
+      }
+    }
+  }
+
+  /** The client has its answer. */
+  settle(request: Request, reply: Final): void {
+    this.answers[reply.kind] += 1;
+    this.#judgeReply(request, reply);
+    for (const line of request.lines) {
+      const refusing = this.#refusing(request, line);
+      for (const backend of this.#routeOf(line)) {
+        if (!refusing.includes(backend)) this.#expect(backend.name, request, line);
+        else if (reply.kind === 'stored') {
+          this.#owed.get(backend.name)?.add(letterOf(request, line));
+        }
+      }
+    }
+  }
+
+  /** A request to a backend begins. */
+  sent(name: string, { target, lines }: Sent, isLive: boolean): void {
+    const live = this.#live.get(name);
+    for (const line of lines) {
+      const [, ordinal] = line.fields.at(-1) ?? [];
+      const key = rowKey(target, line, '');
+      const request = Number(ordinal);
+      if (live === undefined || Number.isNaN(request)) continue;
+      const newest = live.get(key) ?? 0;
+      if (request < newest) {
+        this.violations.push(`${name} was sent ${line.text} after request ${newest} went live`);
+      }
+      if (isLive) live.set(key, Math.max(newest, request));
+    }
+  }
+
+  /** Everything has settled: rows, and the files of dead letters. */
+  judge(letterFiles: ReadonlyMap<string, Buffer>): void {
+    for (const [name, backend] of this.#backends) {
+      this.#judgeRows(name, backend);
+      this.#judgeLetters(name, letterFiles.get(name) ?? Buffer.alloc(0));
+    }
+    this.#judgeStamps();
+  }
+
+  #judgeReply({ ordinal, rp, lines, hasRubbish }: Request, reply: Final): void {
+    const mayBeRefused =
+      hasRubbish || lines.some((line) => this.#refusing({ rp }, line).length > 0);
+    if (reply.kind === 'stored' && hasRubbish) {
+      this.violations.push(`request ${ordinal} was stored although it has lines that cannot be`);
+    }
+    if (reply.kind === 'stored' || mayBeRefused) return;
+    this.violations.push(`request ${ordinal} was refused for nothing: ${reply.error}`);
+  }
+
+  #routeOf({ measurement }: Line): readonly ModelBackend[] {
+    const names = this.#plan.keymaps[measurement] ?? [];
+    return names.flatMap((name) => this.#backends.get(name) ?? []);
+  }
+
+  #refusing({ rp }: { rp: string }, line: Line): readonly ModelBackend[] {
+    return this.#routeOf(line).filter(({ influx }) => rp === 'gone' || influx.refuses(line));
+  }
+
+  #expect(name: string, request: Request, line: Line): void {
+    const fields = line.text.split(' ')[1] ?? '';
+    if (line.timestamp === undefined) this.#untimed.get(name)?.set(line.series, fields);
+    else {
+      for (const [field, value] of line.fields) {
+        this.#expected.get(name)?.set(rowKey(request, line, field), value);
+      }
+    }
+  }
+
+  #judgeRows(name: string, { influx }: ModelBackend): void {
+    const expected = this.#expected.get(name) ?? new Map<string, string>();
+    for (const [key, value] of expected) {
+      const actual = influx.rows.get(key);
+      if (actual === value) continue;
+      this.violations.push(`${name} has ${actual ?? 'nothing'} instead of ${value}: ${key}`);
+    }
+    for (const key of influx.rows.keys()) {
+      if (expected.has(key) || key.includes('k=untimed')) continue;
+      this.violations.push(`${name} has a row that nobody expects: ${key}`);
+    }
+  }
+
+  /** Every refused line that nobody was told of is there, and nothing else. */
+  #judgeLetters(name: string, file: Buffer): void {
+    const found = new Set<string>();
+    for (const line of linesOfJson(file)) {
+      // A power cut tears an append that was not confirmed yet.
+      if (line === undefined) continue;
+      const letter = letterOfJson(line);
+      found.add(letter);
+      // Whoever writes lines without a timestamp finds them stamped.
+      const known = this.#refusable.get(name);
+      if (known?.has(letter) === true || letter.includes('k=untimed')) continue;
+      this.violations.push(`${name} has a dead letter that it never refused: ${letter}`);
+    }
+    for (const letter of this.#owed.get(name) ?? []) {
+      if (found.has(letter) || letter.includes('k=untimed')) continue;
+      this.violations.push(`${name} refused a line in silence: ${letter}`);
+    }
+  }
+
+  /** One timestamp for each line without, the same on every backend. */
+  #judgeStamps(): void {
+    const stamps = new Map<string, string>();
+    for (const [name, untimed] of this.#untimed) {
+      const times = new Map<string, Set<string>>();
+      for (const key of this.#backends.get(name)?.influx.rows.keys() ?? []) {
+        const [rp = '', series = '', time = ''] = key.split(' ');
+        const known = times.get(series) ?? new Set<string>();
+        times.set(series, known.add(`${rp} ${time}`));
+      }
+      for (const series of untimed.keys()) {
+        const own = [...(times.get(series) ?? [])].join(' and ');
+        const known = stamps.get(series) ?? own;
+        stamps.set(series, known);
+        if (own === known && !own.includes(' and ') && own !== '') continue;
+        this.violations.push(`${name} has ${series} at ${own || 'no time'}, another at ${known}`);
+      }
+    }
+  }
+}
+
+function letterOf({ rp, precision }: Request, { text }: Line): string {
+  return `${rp} ${precision} ${text}`;
+}
+
+interface Letter {
+  readonly rp: string;
+  readonly precision: string;
+  readonly line: string;
+}
+
+function letterOfJson({ rp, precision, line }: Letter): string {
+  return `${rp} ${precision} ${line}`;
+}
+
+function linesOfJson(file: Buffer): (Letter | undefined)[] {
+  const lines = file.toString().split('\n');
+  lines.pop();
+  return lines.map((text) => {
+    try {
+      return JSON.parse(text) as Letter;
+    } catch {
+      return undefined;
+    }
+  });
+}

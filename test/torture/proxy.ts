@@ -1,0 +1,158 @@
+import path from 'node:path';
+import { Health } from '../../src/backend/health.ts';
+import { Budget } from '../../src/core/budget.ts';
+import { ProxyError } from '../../src/core/errors.ts';
+import type { Log } from '../../src/core/log.ts';
+import { Counters } from '../../src/metrics/counters.ts';
+import { Keymap } from '../../src/routing/keymap.ts';
+import { DeadLetter } from '../../src/spill/dead-letter.ts';
+import type { Disk } from '../../src/spill/disk.ts';
+import { Spill } from '../../src/spill/spill.ts';
+import { Sender } from '../../src/write/sender.ts';
+import type { WriteError } from '../../src/write/verdict.ts';
+import { WritePath, type WriteRequest } from '../../src/write/write-path.ts';
+import type { ModelBackend } from './model-backend.ts';
+import type { BackendPlan, Plan } from './plan.ts';
+import type { Process } from './scheduler.ts';
+
+/** Milliseconds, as the daemon's. */
+const GRACE_MS = 1500;
+const CUT_MS = 1500;
+
+export interface ProxyDeps {
+  readonly plan: Plan;
+  readonly backends: ReadonlyMap<string, ModelBackend>;
+  readonly process: Process;
+  readonly disk: Disk;
+  readonly log: Log;
+  readonly random: () => number;
+  /** Anything else than a ProxyError is one. */
+  readonly onBug: (error: unknown) => void;
+}
+
+/** What belongs to one backend in one process. */
+export interface Station {
+  readonly name: string;
+  readonly health: Health;
+  readonly spill: Spill;
+  readonly deadLetter: DeadLetter;
+  readonly sender: Sender;
+}
+
+/** `unavailable`: the client sends it again. */
+export type Reply =
+  | { readonly kind: 'stored' }
+  | { readonly kind: 'refused'; readonly error: string }
+  | { readonly kind: 'unavailable' };
+
+/** The real write path in one process, put together as the daemon does. */
+export class Proxy {
+  readonly stations: readonly Station[];
+  readonly budget: Budget;
+  readonly writePath: WritePath;
+  isClosing = false;
+  #open = 0;
+  #closed = new AbortController();
+  readonly #deps: ProxyDeps;
+
+  private constructor(stations: readonly Station[], deps: ProxyDeps) {
+    const { plan, process } = deps;
+    this.stations = stations;
+    this.#deps = deps;
+    this.budget = new Budget(plan.maxInflightBytes);
+    this.writePath = new WritePath({
+      keymap: new Keymap(plan.keymaps),
+      senders: new Map(stations.map(({ name, sender }) => [name, sender])),
+      gzipLevel: plan.gzipLevel,
+      budget: this.budget,
+      counters: new Counters(),
+      clock: process.clock,
+    });
+  }
+
+  static async open(deps: ProxyDeps): Promise<Proxy> {
+    const stations: Station[] = [];
+    for (const backend of deps.plan.backends) stations.push(await openStation(backend, deps));
+    return new Proxy(stations, deps);
+  }
+
+  start(): void {
+    for (const { health, sender } of this.stations) {
+      void health.run();
+      sender.start();
+    }
+  }
+
+  /** As the handler of `/write`. */
+  async write(request: WriteRequest): Promise<Reply> {
+    if (this.isClosing || !this.budget.tryTake(request.body.length)) return { kind: 'unavailable' };
+    this.#open += 1;
+    try {
+      return replyOf(await this.writePath.write(request));
+    } catch (error) {
+      if (!(error instanceof ProxyError)) this.#deps.onBug(error);
+      return { kind: 'unavailable' };
+    } finally {
+      this.budget.give(request.body.length);
+      this.#open -= 1;
+      this.#abortIfDone();
+    }
+  }
+
+  /** As the daemon: what is under way is answered, from disk if a backend is slow. */
+  async close(): Promise<void> {
+    const { clock } = this.#deps.process;
+    this.isClosing = true;
+    this.#abortIfDone();
+    await clock.sleep(GRACE_MS, this.#closed.signal);
+    for (const { sender } of this.stations) sender.surrender();
+    await clock.sleep(CUT_MS, this.#closed.signal);
+    await Promise.all(this.stations.map((station) => this.#closeStation(station)));
+  }
+
+  #abortIfDone(): void {
+    if (this.isClosing && this.#open === 0) this.#closed.abort();
+  }
+
+  async #closeStation({ name, health, spill, sender }: Station): Promise<void> {
+    sender.surrender();
+    const replayEnded = sender.close();
+    await health.close();
+    this.#deps.backends.get(name)?.disconnect();
+    await replayEnded;
+    await spill.close();
+  }
+}
+
+async function openStation(backend: BackendPlan, deps: ProxyDeps): Promise<Station> {
+  const { name, maxSpillBytes, segmentBytes } = backend;
+  const { process, disk, log } = deps;
+  const model = deps.backends.get(name);
+  if (model === undefined) throw new Error(`no backend ${name}`);
+  const spill = await Spill.open(
+    { directory: path.join('/data/spill', name), maxBytes: maxSpillBytes, segmentBytes },
+    { disk, log },
+  );
+  const deadLetter = await DeadLetter.open(deadLetterFile(name), disk);
+  const probe = (timeoutMs: number): Promise<string> => model.probe(timeoutMs);
+  const { checkInterval } = backend;
+  const health = new Health({ name, checkInterval, probe }, process.clock, log);
+  const sender = new Sender(
+    { ...backend, db: 'db' },
+    {
+      send: (body) => model.send(body, process),
+      ...{ health, spill, deadLetter, log },
+      clock: process.clock,
+      random: deps.random,
+    },
+  );
+  return { name, health, spill, deadLetter, sender };
+}
+
+export function deadLetterFile(name: string): string {
+  return `/data/dead-letter/${name}.jsonl`;
+}
+
+function replyOf(error: WriteError): Reply {
+  return error === undefined ? { kind: 'stored' } : { kind: 'refused', error: error.error };
+}

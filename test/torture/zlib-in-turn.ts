@@ -1,0 +1,31 @@
+import { syncBuiltinESMExports } from 'node:module';
+import zlib from 'node:zlib';
+
+// node:zlib compresses in a thread pool, which finishes when it likes. From here on it does so at once and calls back in
+// a microtask, so that a schedule depends on its seed alone. To be imported before whatever imports node:zlib.
+
+type Callback = (error: Error | null, result?: Buffer) => void;
+
+let calls = 0;
+
+/** How often something was compressed or inflated; zero means that this module was imported too late. */
+export function zlibCalls(): number {
+  return calls;
+}
+
+function inTurn<O>(run: (input: Buffer, options: O | undefined) => Buffer) {
+  return (input: Buffer, options: O | Callback | undefined, callback?: Callback): void => {
+    calls += 1;
+    const done = typeof options === 'function' ? options : callback;
+    const given = typeof options === 'function' ? undefined : options;
+    try {
+      const result = run(input, given);
+      queueMicrotask(() => done?.(null, result));
+    } catch (error) {
+      queueMicrotask(() => done?.(error));
+    }
+  };
+}
+
+Object.assign(zlib, { gzip: inTurn(zlib.gzipSync), gunzip: inTurn(zlib.gunzipSync) });
+syncBuiltinESMExports();
