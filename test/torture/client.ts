@@ -72,12 +72,12 @@ export class Client {
   #draw(): Request {
     const { random, nextOrdinal } = this.#deps;
     const ordinal = nextOrdinal();
-    const rp = random.weighted({ '': 5, autogen: 2, short: 2, gone: 0.4 });
+    const rp = random.weighted({ '': 5, autogen: 2, short: 2, gone: 0.15 });
     const precision = random.pick(PRECISIONS);
     const lines = Array.from({ length: random.between(1, 8) }, () =>
       this.#line(ordinal, precision),
     );
-    const rubbish = random.chance(0.06) ? [this.#rubbish(ordinal)] : [];
+    const rubbish = random.chance(0.02) ? [this.#rubbish(ordinal)] : [];
     return {
       ...{ ordinal, rp, precision },
       lines: [...lines, ...rubbish],
@@ -91,7 +91,7 @@ export class Client {
     const kind = random.weighted({
       again: 8,
       fresh: 4,
-      conflict: 0.5,
+      conflict: 0.15,
       untimed: plan.untimed ? 1 : 0,
     });
     const measurement = random.pick(MEASUREMENTS);

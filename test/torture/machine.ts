@@ -70,7 +70,7 @@ export class Machine {
     { kind, process, disk }: { kind: Call; process: Process; disk: FakeDisk },
     run: () => Promise<T>,
   ): Promise<T> {
-    return new Promise((resolve, reject) => {
+    return new Promise<T>((resolve, reject) => {
       const act = async (): Promise<void> => {
         if (process.isDead() || this.#diesNow()) return;
         const code = this.#faultOf(kind);
@@ -82,7 +82,7 @@ export class Machine {
           const result = await run();
           if (!process.isDead() && !this.#diesNow()) resolve(result);
         } catch (error) {
-          if (!process.isDead()) reject(error);
+          if (!process.isDead()) reject(error instanceof Error ? error : new Error(String(error)));
         } finally {
           disk.faultFrom = Infinity;
         }

@@ -53,7 +53,7 @@ export function draw(random: Random): Plan {
     gzipLevel: random.between(0, 1),
     diskLatencyMs: random.pick([0, 2, 30]),
     clients: random.between(1, 6),
-    requestsPerClient: random.between(5, 25),
+    requestsPerClient: random.between(3, 20),
     thinkMs: random.pick([0, 20, 200]),
     faultsMs: random.between(500, 12_000),
     kills,
@@ -77,6 +77,6 @@ function drawBackend(name: string, random: Random, tight: boolean): BackendPlan 
     checkInterval: random.pick([50, 300, 1000]),
     maxSpillBytes: tight ? random.between(12_000, 30_000) : 10_000_000,
     segmentBytes: random.pick([200, 1_000, 8_000, 1_000_000]),
-    strangers: random.chance(0.3) ? ['split'] : [],
+    strangers: random.chance(0.12) ? ['split'] : [],
   };
 }

@@ -25,7 +25,7 @@ export interface Result {
 /** Faults have stopped: this long it may take until everything is where it belongs. */
 const RECOVERY_MS = 600_000;
 
-const MOODS = { well: 5, down: 1, hung: 1, slow: 1, failing: 1, moody: 3, small: 1 };
+const MOODS = { well: 3, down: 1, hung: 1, slow: 2, failing: 1, moody: 4, small: 1 };
 const DISK_MOODS = { well: 4, full: 1, 'no sync': 1, flaky: 2, dead: 1 };
 
 /** One schedule: clients, backends, disk and process with all that goes wrong, until all is well again. */

@@ -1,5 +1,5 @@
 import { syncBuiltinESMExports } from 'node:module';
-import zlib from 'node:zlib';
+import zlib, { type ZlibOptions } from 'node:zlib';
 
 // node:zlib compresses in a thread pool, which finishes when it likes. From here on it does so at once and calls back in
 // a microtask, so that a schedule depends on its seed alone. To be imported before whatever imports node:zlib.
@@ -13,16 +13,15 @@ export function zlibCalls(): number {
   return calls;
 }
 
-function inTurn<O>(run: (input: Buffer, options: O | undefined) => Buffer) {
-  return (input: Buffer, options: O | Callback | undefined, callback?: Callback): void => {
+function inTurn(run: (input: Buffer, options?: ZlibOptions) => Buffer) {
+  return (input: Buffer, given: ZlibOptions | Callback, callback?: Callback): void => {
     calls += 1;
-    const done = typeof options === 'function' ? options : callback;
-    const given = typeof options === 'function' ? undefined : options;
+    const [options, done] = typeof given === 'function' ? [undefined, given] : [given, callback];
     try {
-      const result = run(input, given);
+      const result = run(input, options);
       queueMicrotask(() => done?.(null, result));
     } catch (error) {
-      queueMicrotask(() => done?.(error));
+      queueMicrotask(() => done?.(error as Error));
     }
   };
 }
