@@ -1,6 +1,6 @@
-import type { Request } from './client.ts';
+import type { Request, WriteRequest } from './client.ts';
 import { type Line, rowKey } from './model-influx.ts';
-import type { ModelBackend, Sent } from './model-backend.ts';
+import type { Deletion, ModelBackend, Write } from './model-backend.ts';
 import type { Plan } from './plan.ts';
 import type { Reply } from './proxy.ts';
 
@@ -20,7 +20,7 @@ export class Book {
   readonly #owed: ReadonlyMap<string, Set<string>>;
   /** Backend -> lines that may be dead letters. */
   readonly #refusable: ReadonlyMap<string, Set<string>>;
-  /** Backend -> row -> the newest request of which a live backend was sent this row. */
+  /** Backend -> what (a row, the writes or the deletions of a series) -> the newest request that was sent live. */
   readonly #live: ReadonlyMap<string, Map<string, number>>;
 
   constructor(plan: Plan, backends: ReadonlyMap<string, ModelBackend>) {
@@ -37,6 +37,7 @@ export class Book {
 
   /** Before a request is sent for the first time. */
   announce(request: Request): void {
+    if (!('lines' in request)) return;
     for (const line of request.lines) {
       for (const backend of this.#refusing(request, line)) {
         this.#refusable.get(backend.name)?.add(letterOf(request, line));
@@ -47,31 +48,23 @@ export class Book {
   /** The client has its answer. */
   settle(request: Request, reply: Final): void {
     this.answers[reply.kind] += 1;
-    this.#judgeReply(request, reply);
-    for (const line of request.lines) {
-      const refusing = this.#refusing(request, line);
-      for (const backend of this.#routeOf(line)) {
-        if (!refusing.includes(backend)) this.#expect(backend.name, request, line);
-        else if (reply.kind === 'stored') {
-          this.#owed.get(backend.name)?.add(letterOf(request, line));
-        }
-      }
-    }
+    if ('lines' in request) this.#settleWrite(request, reply);
+    else this.#settleDeletion(request, reply);
   }
 
   /** A request to a backend begins. */
-  sent(name: string, { target, lines }: Sent, isLive: boolean): void {
-    const live = this.#live.get(name);
-    for (const line of lines) {
-      const [, ordinal] = line.fields.at(-1) ?? [];
-      const key = rowKey(target, line, '');
-      const request = Number(ordinal);
-      if (live === undefined || Number.isNaN(request)) continue;
-      const newest = live.get(key) ?? 0;
-      if (request < newest) {
-        this.violations.push(`${name} was sent ${line.text} after request ${newest} went live`);
-      }
-      if (isLive) live.set(key, Math.max(newest, request));
+  sent(name: string, sent: Write | Deletion, isLive: boolean): void {
+    if ('series' in sent) {
+      this.#inOrder(name, `write ${sent.series}`, { ordinal: sent.ordinal, isLive: false });
+      this.#inOrder(name, `delete ${sent.series}`, { ordinal: sent.ordinal, isLive });
+      return;
+    }
+    for (const line of sent.lines) {
+      const ordinal = Number(line.fields.at(-1)?.[1]);
+      if (Number.isNaN(ordinal)) continue;
+      this.#inOrder(name, `delete ${line.series}`, { ordinal, isLive: false });
+      if (isLive) this.#note(name, `write ${line.series}`, ordinal);
+      this.#inOrder(name, rowKey(sent.target, line, ''), { ordinal, isLive });
     }
   }
 
@@ -84,7 +77,45 @@ export class Book {
     this.#judgeStamps();
   }
 
-  #judgeReply({ ordinal, rp, lines, hasRubbish }: Request, reply: Final): void {
+  #settleWrite(request: WriteRequest, reply: Final): void {
+    this.#judgeReply(request, reply);
+    for (const line of request.lines) {
+      const refusing = this.#refusing(request, line);
+      for (const backend of this.#routeOf(line)) {
+        if (!refusing.includes(backend)) this.#expect(backend.name, request, line);
+        else if (reply.kind === 'stored') {
+          this.#owed.get(backend.name)?.add(letterOf(request, line));
+        }
+      }
+    }
+  }
+
+  #settleDeletion({ ordinal, series }: Deletion, reply: Final): void {
+    if (reply.kind === 'refused') {
+      this.violations.push(`deletion ${ordinal} was refused: ${reply.error}`);
+    }
+    for (const expected of this.#expected.values()) {
+      for (const key of expected.keys()) if (key.split(' ')[1] === series) expected.delete(key);
+    }
+  }
+
+  /** Of one thing, nothing older may be sent to a backend after something newer went there live. */
+  #inOrder(name: string, what: string, sent: { ordinal: number; isLive: boolean }): void {
+    const newest = this.#live.get(name)?.get(what) ?? 0;
+    if (sent.ordinal < newest) {
+      this.violations.push(
+        `${name} was sent request ${sent.ordinal} after ${newest} went live: ${what}`,
+      );
+    }
+    if (sent.isLive) this.#note(name, what, sent.ordinal);
+  }
+
+  #note(name: string, what: string, ordinal: number): void {
+    const live = this.#live.get(name);
+    live?.set(what, Math.max(live.get(what) ?? 0, ordinal));
+  }
+
+  #judgeReply({ ordinal, rp, lines, hasRubbish }: WriteRequest, reply: Final): void {
     const mayBeRefused =
       hasRubbish || lines.some((line) => this.#refusing({ rp }, line).length > 0);
     if (reply.kind === 'stored' && hasRubbish) {
@@ -103,7 +134,7 @@ export class Book {
     return this.#routeOf(line).filter(({ influx }) => rp === 'gone' || influx.refuses(line));
   }
 
-  #expect(name: string, request: Request, line: Line): void {
+  #expect(name: string, request: WriteRequest, line: Line): void {
     const fields = line.text.split(' ')[1] ?? '';
     if (line.timestamp === undefined) this.#untimed.get(name)?.set(line.series, fields);
     else {
@@ -166,7 +197,7 @@ export class Book {
   }
 }
 
-function letterOf({ rp, precision }: Request, { text }: Line): string {
+function letterOf({ rp, precision }: WriteRequest, { text }: Line): string {
   return `${rp} ${precision} ${text}`;
 }
 

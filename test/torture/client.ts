@@ -1,13 +1,14 @@
 import { NANOSECONDS_PER, type Precision } from '../../src/lineprotocol/precision.ts';
 import type { Book } from './book.ts';
+import type { Deletion } from './model-backend.ts';
 import { parseLine, type Line } from './model-influx.ts';
 import { MEASUREMENTS, type Plan } from './plan.ts';
 import type { Reply } from './proxy.ts';
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
 
-/** One request as its client means it. */
-export interface Request {
+/** One write as its client means it. */
+export interface WriteRequest {
   /** Rises with each request of a client. */
   readonly ordinal: number;
   readonly rp: string;
@@ -16,6 +17,8 @@ export interface Request {
   /** Lines that have no measurement with a route, or cannot be parsed. */
   readonly hasRubbish: boolean;
 }
+
+export type Request = WriteRequest | Deletion;
 
 export interface ClientDeps {
   readonly plan: Plan;
@@ -30,7 +33,7 @@ export interface ClientDeps {
 const FIRST_HOUR = 472_222;
 const PRECISIONS = Object.keys(NANOSECONDS_PER) as Precision[];
 
-/** Writes points of its own, again and again, each write only after the one before it was answered for good. */
+/** Writes and deletes points of its own, again and again, each write only after the one before it was answered for good. */
 export class Client {
   isDone = false;
   attempts = 0;
@@ -72,6 +75,9 @@ export class Client {
   #draw(): Request {
     const { random, nextOrdinal } = this.#deps;
     const ordinal = nextOrdinal();
+    if (random.chance(0.1)) {
+      return { ordinal, series: this.#series(random.pick(MEASUREMENTS), random.between(0, 2)) };
+    }
     const rp = random.weighted({ '': 5, autogen: 2, short: 2, gone: 0.15 });
     const precision = random.pick(PRECISIONS);
     const lines = Array.from({ length: random.between(1, 8) }, () =>
@@ -98,12 +104,16 @@ export class Client {
     const k = kind === 'again' ? random.between(0, 2) : `${kind}${this.#fresh++}`;
     const value = kind === 'conflict' ? '"text"' : String(ordinal);
     const fields = random.chance(0.5) ? `v=${value}` : `v=${value},w=${ordinal}`;
-    const series = `${measurement},client=${this.#id},k=${k}`;
+    const series = this.#series(measurement, k);
     if (kind === 'untimed') return parseLine(`${series} ${fields}`);
     // Weeks apart: two shards.
     const hour = BigInt(FIRST_HOUR + random.between(0, 1) * 500);
     const time = (hour * NANOSECONDS_PER.h) / NANOSECONDS_PER[precision];
     return parseLine(`${series} ${fields} ${time}`);
+  }
+
+  #series(measurement: string, k: number | string): string {
+    return `${measurement},client=${this.#id},k=${k}`;
   }
 
   #rubbish(ordinal: number): Line {

@@ -1,5 +1,11 @@
 import { gunzipSync } from 'node:zlib';
-import { type Outcome, outcomeOf, outcomeOfFailure } from '../../src/backend/outcome.ts';
+import {
+  type Outcome,
+  outcomeOf,
+  outcomeOfFailure,
+  type StatementOutcome,
+  statementOutcomeOf,
+} from '../../src/backend/outcome.ts';
 import type { WriteBody } from '../../src/backend/influxdb.ts';
 import { answer, type Answer, type Line, linesOf, ModelInflux } from './model-influx.ts';
 import type { Random } from './random.ts';
@@ -29,9 +35,16 @@ export interface ModelBackendOptions {
   readonly strangers: readonly string[];
 }
 
-export interface Sent {
+export interface Write {
   readonly target: { readonly rp: string; readonly precision: string };
   readonly lines: readonly Line[];
+}
+
+/** Of all points of one series. */
+export interface Deletion {
+  /** Of the client's request. */
+  readonly ordinal: number;
+  readonly series: string;
 }
 
 const ACTS: Readonly<Record<Mood, Readonly<Partial<Record<Act, number>>>>> = {
@@ -45,6 +58,12 @@ const ACTS: Readonly<Record<Mood, Readonly<Partial<Record<Act, number>>>>> = {
     ...{ hang: 1, error: 2, 'refuse body': 1, 'too large': 1 },
   },
   small: { answer: 1, 'too large': 2 },
+};
+
+/** How likely the request was executed, whatever the proxy is told. */
+const APPLIED: Readonly<Record<Act, number>> = {
+  ...{ answer: 1, 'answer late': 1, 'cut answer': 1, hang: 0.6, reset: 0.6, error: 0.3 },
+  ...{ 'refuse connection': 0, 'refuse body': 0, 'too large': 0 },
 };
 
 /** In words of influxd, or of a load balancer before it. */
@@ -67,7 +86,7 @@ export class ModelBackend {
   readonly name: string;
   mood: Mood = 'well';
   /** Sees every request when it starts. */
-  onSend: (sent: Sent) => void = () => undefined;
+  onSend: (sent: Write | Deletion) => void = () => undefined;
   /** Called when a request has been applied and not answered yet. */
   onApplied: () => void = () => undefined;
   readonly acts = new Map<Act, number>();
@@ -87,17 +106,32 @@ export class ModelBackend {
     this.#scheduler = scheduler;
   }
 
-  send(body: WriteBody, process: Process): Promise<Outcome> {
+  async send(body: WriteBody, process: Process): Promise<Outcome> {
     const { rp, precision, payload, gzipped } = body;
-    const sent = {
-      target: { rp, precision },
-      lines: linesOf(gzipped ? gunzipSync(payload) : payload),
-    };
-    this.sends += 1;
-    this.onSend(sent);
-    const act = this.#actOf(sent);
-    this.acts.set(act, (this.acts.get(act) ?? 0) + 1);
-    return this.#perform(act, sent, process);
+    const target = { rp, precision };
+    const lines = linesOf(gzipped ? gunzipSync(payload) : payload);
+    this.onSend({ target, lines });
+    const ending = await this.#perform(
+      this.#actOf(lines.length),
+      () => this.influx.write(target, lines),
+      process,
+    );
+    if (ending instanceof Error) return outcomeOfFailure(ending);
+    const retryAfter = ending.status === 503 && this.#random.chance(0.5) ? '1' : undefined;
+    return outcomeOf({ ...ending, retryAfter }, this.#scheduler.nowMs);
+  }
+
+  /** Every statement deletes one series. */
+  async execute(form: string, process: Process): Promise<StatementOutcome> {
+    const deletion = deletionOf(form);
+    this.onSend(deletion);
+    const ending = await this.#perform(
+      this.#actOf(1),
+      () => this.influx.deleteSeries(deletion.series),
+      process,
+    );
+    if (ending instanceof Error) return { kind: 'failed', reason: ending.message };
+    return statementOutcomeOf(ending.status, ending.body);
   }
 
   probe(timeoutMs: number): Promise<string> {
@@ -118,55 +152,36 @@ export class ModelBackend {
     for (const cut of this.#cuts) cut();
   }
 
-  #actOf({ lines }: Sent): Act {
+  #actOf(lines: number): Act {
     const act = this.#random.weighted(ACTS[this.mood] as Record<Act, number>);
     // Only what a single line is told stands, and that must not depend on moods.
     const needsMany = act === 'refuse body' || act === 'too large';
-    return needsMany && lines.length < 2 ? 'answer' : act;
+    return needsMany && lines < 2 ? 'answer' : act;
   }
 
-  #perform(act: Act, sent: Sent, process: Process): Promise<Outcome> {
-    const { timeoutMs, spillAfterMs } = this.#options;
+  #perform(act: Act, execute: () => Answer, process: Process): Promise<Answer | Error> {
+    this.sends += 1;
+    this.acts.set(act, (this.acts.get(act) ?? 0) + 1);
     const random = this.#random;
-    let reply: Answer | undefined;
-    const apply = (): void => {
-      reply = this.influx.write(sent.target, sent.lines);
-      this.onApplied();
-    };
-    const quick = random.between(0, 6);
-    const late = random.between(Math.min(spillAfterMs, timeoutMs - 1), timeoutMs - 1);
-    const end = { answer: quick, 'answer late': late, hang: timeoutMs, reset: late }[act as string];
-    const endMs = end ?? quick;
-    const isApplied =
-      { answer: 1, 'answer late': 1, 'cut answer': 1, hang: 0.6, reset: 0.6, error: 0.3 }[
-        act as string
-      ] ?? 0;
-    const willApply = random.chance(isApplied);
-    const failed = (error: Error): Outcome => outcomeOfFailure(error);
+    const endMs = this.#endOf(act);
+    const willApply = random.chance(APPLIED[act]);
     return new Promise((resolve) => {
-      const finish = (outcome: () => Outcome): void => {
+      let reply: Answer | undefined;
+      const apply = (): void => {
+        reply = execute();
+        this.onApplied();
+      };
+      const finish = (ending: () => Answer | Error): void => {
         cancelApply();
         cancelEnd();
         this.#cuts.delete(cut);
         this.open -= 1;
         // Received, so perhaps executed, but not later.
         if (willApply && reply === undefined) apply();
-        const result = outcome();
-        if (process.isAlive) resolve(result);
+        if (!process.isDead()) resolve(ending());
       };
       const cut = (): void => {
-        finish(() => failed(broken('UND_ERR_DESTROYED')));
-      };
-      const outcomes: Record<Act, () => Outcome> = {
-        answer: () => this.#read(reply),
-        'answer late': () => this.#read(reply),
-        'refuse connection': () => failed(broken('ECONNREFUSED')),
-        reset: () => failed(broken('ECONNRESET')),
-        'cut answer': () => failed(broken('UND_ERR_SOCKET')),
-        hang: () => failed(new Error(`no answer within ${timeoutMs} ms`)),
-        error: () => this.#read(random.pick(ERRORS)),
-        'refuse body': () => this.#read(answer(400, 'unable to parse')),
-        'too large': () => this.#read(answer(413, 'Request Entity Too Large')),
+        finish(() => broken('UND_ERR_DESTROYED'));
       };
       this.open += 1;
       this.#cuts.add(cut);
@@ -174,16 +189,50 @@ export class ModelBackend {
         ? this.#scheduler.after(random.between(0, endMs), apply)
         : (): void => undefined;
       const cancelEnd = this.#scheduler.after(endMs, () => {
-        finish(outcomes[act]);
+        finish(() => this.#endingOf(act, reply));
       });
     });
   }
 
-  #read(reply: Answer | undefined): Outcome {
-    if (reply === undefined) throw new Error('an answer without a reply');
-    const retryAfter = reply.status === 503 && this.#random.chance(0.5) ? '1' : undefined;
-    return outcomeOf({ ...reply, retryAfter }, this.#scheduler.nowMs);
+  #endOf(act: Act): number {
+    const { timeoutMs, spillAfterMs } = this.#options;
+    if (act === 'hang') return timeoutMs;
+    if (act !== 'answer late' && act !== 'reset') return this.#random.between(0, 6);
+    return this.#random.between(Math.min(spillAfterMs, timeoutMs - 1), timeoutMs - 1);
   }
+
+  #endingOf(act: Act, reply: Answer | undefined): Answer | Error {
+    switch (act) {
+      case 'answer':
+      case 'answer late':
+        return reply ?? new Error('an answer without a reply');
+      case 'refuse connection':
+        return broken('ECONNREFUSED');
+      case 'reset':
+        return broken('ECONNRESET');
+      case 'cut answer':
+        return broken('UND_ERR_SOCKET');
+      case 'hang':
+        return new Error(`no answer within ${this.#options.timeoutMs} ms`);
+      case 'error':
+        return this.#random.pick(ERRORS);
+      case 'refuse body':
+        return answer(400, 'unable to parse');
+      case 'too large':
+        return answer(413, 'Request Entity Too Large');
+    }
+  }
+}
+
+/** The parameters of a statement as clients of the simulation send it, and back. */
+export function formOf({ ordinal, series }: Deletion): string {
+  return new URLSearchParams({ q: `DELETE ${series}`, ordinal: String(ordinal) }).toString();
+}
+
+function deletionOf(form: string): Deletion {
+  const parameters = new URLSearchParams(form);
+  const series = (parameters.get('q') ?? '').replace('DELETE ', '');
+  return { ordinal: Number(parameters.get('ordinal')), series };
 }
 
 function broken(code: string): Error {

@@ -95,6 +95,14 @@ export class ModelInflux {
     return NO_CONTENT;
   }
 
+  /** `DELETE` of all points of one series, in every policy. */
+  deleteSeries(series: string): Answer {
+    for (const key of this.rows.keys()) {
+      if (key.split(' ')[1] === series) this.rows.delete(key);
+    }
+    return { status: 200, body: '{"results":[{"statement_id":0}]}\n' };
+  }
+
   #conflictOf(measurement: string, fields: Line['fields']): string | undefined {
     const own: Type = this.#strangers.has(measurement) ? 'string' : 'float';
     for (const [field, value] of fields) {

@@ -9,9 +9,10 @@ import { DeadLetter } from '../../src/spill/dead-letter.ts';
 import type { Disk } from '../../src/spill/disk.ts';
 import { Spill } from '../../src/spill/spill.ts';
 import { Sender } from '../../src/write/sender.ts';
+import { StatementPath } from '../../src/write/statement-path.ts';
 import type { WriteError } from '../../src/write/verdict.ts';
 import { WritePath, type WriteRequest } from '../../src/write/write-path.ts';
-import type { ModelBackend } from './model-backend.ts';
+import { type Deletion, formOf, type ModelBackend } from './model-backend.ts';
 import type { BackendPlan, Plan } from './plan.ts';
 import type { Process } from './scheduler.ts';
 
@@ -45,12 +46,15 @@ export type Reply =
   | { readonly kind: 'refused'; readonly error: string }
   | { readonly kind: 'unavailable' };
 
+const UNAVAILABLE: Reply = { kind: 'unavailable' };
+
 /** The real write path in one process, put together as the daemon does. */
 export class Proxy {
   readonly stations: readonly Station[];
   readonly budget: Budget;
   readonly writePath: WritePath;
   isClosing = false;
+  readonly #statements: StatementPath;
   #open = 0;
   #closed = new AbortController();
   readonly #deps: ProxyDeps;
@@ -60,9 +64,11 @@ export class Proxy {
     this.stations = stations;
     this.#deps = deps;
     this.budget = new Budget(plan.maxInflightBytes);
+    const senders = new Map(stations.map(({ name, sender }) => [name, sender]));
+    this.#statements = new StatementPath(senders);
     this.writePath = new WritePath({
       keymap: new Keymap(plan.keymaps),
-      senders: new Map(stations.map(({ name, sender }) => [name, sender])),
+      senders,
       gzipLevel: plan.gzipLevel,
       budget: this.budget,
       counters: new Counters(),
@@ -85,15 +91,32 @@ export class Proxy {
 
   /** As the handler of `/write`. */
   async write(request: WriteRequest): Promise<Reply> {
-    if (this.isClosing || !this.budget.tryTake(request.body.length)) return { kind: 'unavailable' };
+    if (!this.budget.tryTake(request.body.length)) return UNAVAILABLE;
+    const reply = await this.#answer(async () => replyOf(await this.writePath.write(request)));
+    this.budget.give(request.body.length);
+    return reply;
+  }
+
+  /** As the handler of `/query` with a `DELETE`. */
+  delete(backends: readonly string[], deletion: Deletion): Promise<Reply> {
+    return this.#answer(async () => {
+      const formFor = (): string => formOf(deletion);
+      const { status, body } = await this.#statements.run({ backends, formFor, ordered: true });
+      return status === 200 && !body.includes('error')
+        ? { kind: 'stored' }
+        : { kind: 'refused', error: body };
+    });
+  }
+
+  async #answer(work: () => Promise<Reply>): Promise<Reply> {
+    if (this.isClosing) return UNAVAILABLE;
     this.#open += 1;
     try {
-      return replyOf(await this.writePath.write(request));
+      return await work();
     } catch (error) {
       if (!(error instanceof ProxyError)) this.#deps.onBug(error);
-      return { kind: 'unavailable' };
+      return UNAVAILABLE;
     } finally {
-      this.budget.give(request.body.length);
       this.#open -= 1;
       this.#abortIfDone();
     }
@@ -141,6 +164,7 @@ async function openStation(backend: BackendPlan, deps: ProxyDeps): Promise<Stati
     { ...backend, db: 'db' },
     {
       send: (body) => model.send(body, process),
+      execute: (form) => model.execute(form, process),
       ...{ health, spill, deadLetter, log },
       clock: process.clock,
       random: deps.random,

@@ -6,7 +6,7 @@ import type { Outcome, Run } from './run.ts';
 
 const seed = Number(process.env['TORTURE_SEED'] ?? 1);
 const onlyOne = process.env['TORTURE_SEED'] !== undefined;
-const schedules = Number(process.env['TORTURE_SCHEDULES'] ?? (onlyOne ? 1 : 250));
+const schedules = Number(process.env['TORTURE_SCHEDULES'] ?? (onlyOne ? 1 : 200));
 
 test(`${schedules} schedules of faults, from seed ${seed} on`, async (t) => {
   const run: Run = { seed, schedules };

@@ -45,7 +45,7 @@ export class Simulation {
   readonly #disconnect = new Set<() => void>();
   #hasFaults = true;
   #ordinal = 0;
-  #counts = { kills: 0, shutdowns: 0, 'power cuts': 0, holds: 0, unavailable: 0 };
+  #counts = { kills: 0, shutdowns: 0, 'power cuts': 0, deletions: 0, unavailable: 0 };
 
   constructor(seed: number, sabotage: Sabotage = {}) {
     this.#random = new Random(seed);
@@ -126,10 +126,9 @@ export class Simulation {
   }
 
   /** As HTTP: the connection may be refused or break, the answer be lost. */
-  async #post({ rp, precision, lines }: Request): Promise<Reply> {
+  async #post(request: Request): Promise<Reply> {
     const proxy = this.#proxy;
     if (proxy === undefined) return { kind: 'unavailable' };
-    const body = Buffer.from(lines.map(({ text }) => `${text}\n`).join(''));
     let disconnect: () => void = () => undefined;
     const broken = new Promise<Reply>((resolve) => {
       disconnect = () => {
@@ -137,10 +136,21 @@ export class Simulation {
       };
     });
     this.#disconnect.add(disconnect);
-    const reply = await Promise.race([proxy.write({ rp, precision, body }), broken]);
+    const reply = await Promise.race([this.#carry(proxy, request), broken]);
     this.#disconnect.delete(disconnect);
     if (reply.kind === 'unavailable') this.#counts.unavailable += 1;
     return reply;
+  }
+
+  #carry(proxy: Proxy, request: Request): Promise<Reply> {
+    if ('lines' in request) {
+      const { rp, precision, lines } = request;
+      const body = Buffer.from(lines.map(({ text }) => `${text}\n`).join(''));
+      return proxy.write({ rp, precision, body });
+    }
+    this.#counts.deletions += 1;
+    const [measurement = ''] = request.series.split(',');
+    return proxy.delete(this.#plan.keymaps[measurement] ?? [], request);
   }
 
   #planFaults(): void {
@@ -160,7 +170,6 @@ export class Simulation {
       });
     }
     for (let shutdown = 0; shutdown < shutdowns; shutdown++) during(() => void this.#shutDown());
-    for (let hold = random.between(0, 4); hold > 0; hold--) during(() => void this.#hold());
   }
 
   #changeMood(backend: ModelBackend): void {
@@ -217,22 +226,6 @@ export class Simulation {
     this.#judgeClosed(process);
     this.#end();
     this.#scheduler.after(this.#random.between(0, 300), () => void this.#startProxy());
-  }
-
-  /** As a statement that changes data does: no request may be open meanwhile. */
-  async #hold(): Promise<void> {
-    const station = this.#proxy?.stations[this.#random.between(0, this.#plan.backends.length - 1)];
-    const backend = this.#backends.get(station?.name ?? '');
-    const process = this.#process;
-    const release = await station?.sender.hold();
-    if (release === undefined || backend === undefined) return;
-    this.#counts.holds += 1;
-    const before = backend.sends;
-    if (backend.open > 0) this.#violation(`${backend.name} is held with open requests`);
-    await this.#scheduler.sleep(this.#random.between(0, 100));
-    if (!process.isAlive) return;
-    if (backend.sends > before) this.#violation(`${backend.name} was sent to while it was held`);
-    release();
   }
 
   #isSettled(): boolean {
