@@ -92,6 +92,7 @@ export class Daemon {
       keymap: this.#keymap,
       senders: this.#senders(),
       gzipLevel: config.proxy.gzipLevel,
+      maxBytes: config.proxy.maxInflatedSize,
       budget: parts.budget,
       counters: this.#counters,
       clock,

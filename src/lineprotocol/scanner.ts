@@ -20,9 +20,28 @@ export interface LineVisitor {
  * some version of InfluxDB takes is valid, the backend judges.
  */
 export function scanLines(body: Buffer, precision: Precision, visitor: LineVisitor): void {
+  scanPiece(new LineScan(body, precision), 0, body.length, visitor);
+}
+
+/** As scanLines, but yields, every `pieceBytes` or more, where the next line begins. */
+export function* scanInPieces(
+  body: Buffer,
+  precision: Precision,
+  visitor: LineVisitor,
+  pieceBytes: number,
+): Iterable<number> {
   const scan = new LineScan(body, precision);
-  let at = 0;
-  while (at < body.length) {
+  for (let at = 0; at < body.length;) {
+    at = scanPiece(scan, at, at + pieceBytes, visitor);
+    yield at;
+  }
+}
+
+/** Offset of the first line that begins at or after `until`, or beyond the body. */
+function scanPiece(scan: LineScan, from: number, until: number, visitor: LineVisitor): number {
+  const end = Math.min(until, scan.body.length);
+  let at = from;
+  while (at < end) {
     if (scanPlainLine(scan, at)) {
       visitor.point(at, scan.measurementEnd, scan.end, scan.timed);
       at = scan.end + 1;
@@ -30,6 +49,7 @@ export function scanLines(body: Buffer, precision: Precision, visitor: LineVisit
       at = visitAnyLine(scan, at, visitor);
     }
   }
+  return at;
 }
 
 function visitAnyLine(scan: LineScan, at: number, visitor: LineVisitor): number {

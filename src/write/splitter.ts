@@ -16,15 +16,22 @@ export interface SplitterOptions {
   readonly stamp: Buffer;
 }
 
+/** UTF-16 units of lines that an error repeats: the body may hold nothing but invalid lines. */
+const MAX_REPORTED_LENGTH = 64 * 1024;
+
+/** Names of measurements without a route that are told apart: each may be another one. */
+const MAX_UNROUTED_NAMES = 1000;
+
 const NEWLINE = 0x0a;
 const LINE_END = Buffer.from('\n');
 
 /** Sorts the lines of one body by route; neighbours of one route are taken as one range, not line by line. */
 export class Splitter implements LineVisitor {
-  readonly unparsable: string[] = [];
-  /** Points without a route, by measurement. */
-  readonly unrouted = new Map<string, number>();
+  readonly unparsable = new Unparsable();
+  readonly unrouted = new Unrouted();
   routed = 0;
+  /** Of the routed lines, with the timestamps that they get here. */
+  routedBytes = 0;
   readonly #body: Buffer;
   readonly #options: SplitterOptions;
   readonly #collectors = new Map<Route, Collector>();
@@ -45,18 +52,18 @@ export class Splitter implements LineVisitor {
     const name = measurementName(this.#body, start, measurementEnd);
     const route = this.#options.routeOf(name);
     if (route === undefined) {
-      this.unrouted.set(name, (this.unrouted.get(name) ?? 0) + 1);
+      this.unrouted.add(name);
       return;
     }
     this.routed += 1;
+    this.routedBytes += end - start + (timed ? 1 : this.#options.stamp.length);
     const collector = this.#collectorOf(route);
     if (timed) collector.add(start, end);
     else collector.addStamped(start, end, this.#options.stamp);
   }
 
   invalid(start: number, end: number, reason: string): void {
-    const line = this.#body.toString('utf8', start, end);
-    this.unparsable.push(`unable to parse '${line}': ${reason}`);
+    this.unparsable.add(this.#body.subarray(start, end), reason);
   }
 
   #collectorOf(route: Route): Collector {
@@ -65,6 +72,39 @@ export class Splitter implements LineVisitor {
     const collector = new Collector(this.#body, this.#options.maxPointsOf(route));
     this.#collectors.set(route, collector);
     return collector;
+  }
+}
+
+/** The lines that InfluxDB cannot parse. */
+export class Unparsable {
+  count = 0;
+  #texts: string[] = [];
+  #length = 0;
+
+  add(line: Buffer, reason: string): void {
+    this.count += 1;
+    if (this.#length >= MAX_REPORTED_LENGTH) return;
+    const text = `unable to parse '${line.toString('utf8', 0, MAX_REPORTED_LENGTH)}': ${reason}`;
+    this.#texts.push(text);
+    this.#length += text.length;
+  }
+
+  /** InfluxDB's words for each of them, the line included, as far as they are not too many. */
+  get texts(): readonly string[] {
+    const more = this.count - this.#texts.length;
+    return more === 0 ? this.#texts : [...this.#texts, `unable to parse ${more} more lines`];
+  }
+}
+
+/** The points without a route. */
+export class Unrouted {
+  points = 0;
+  /** Their measurements, the first ones when there are very many. */
+  readonly measurements = new Set<string>();
+
+  add(measurement: string): void {
+    this.points += 1;
+    if (this.measurements.size < MAX_UNROUTED_NAMES) this.measurements.add(measurement);
   }
 }
 

@@ -34,10 +34,10 @@ export type WriteError = Pick<Refusal, 'status' | 'error'> | undefined;
 
 /** What the scanner and the keymap said of a request, and what its backends said of the rest. */
 export interface RequestOutcome {
-  /** InfluxDB's words for each line that it cannot parse, the line included. */
+  /** InfluxDB's words for the lines that it cannot parse. */
   readonly unparsable: readonly string[];
-  /** Points without a route, by measurement. */
-  readonly unrouted: ReadonlyMap<string, number>;
+  /** Points without a route, and their measurements. */
+  readonly unrouted: { readonly points: number; readonly measurements: ReadonlySet<string> };
   /** The points that were sent on. */
   readonly routed: number;
   readonly refusals: readonly Refusal[];
@@ -65,10 +65,13 @@ export function writeErrorOf(outcome: RequestOutcome): WriteError {
 }
 
 /** Names the measurements (the first few of them) that no keymap routes, with InfluxDB's count of lost points. */
-function missingRouteText(unrouted: ReadonlyMap<string, number>): string | undefined {
-  if (unrouted.size === 0) return undefined;
-  const names = [...unrouted.keys()].slice(0, 10).map((name) => JSON.stringify(name));
-  const more = unrouted.size > names.length ? ` and ${unrouted.size - names.length} more` : '';
-  const dropped = [...unrouted.values()].reduce((sum, points) => sum + points, 0);
-  return `no route for measurement ${names.join(', ')}${more} dropped=${dropped}`;
+function missingRouteText({
+  points,
+  measurements,
+}: RequestOutcome['unrouted']): string | undefined {
+  if (points === 0) return undefined;
+  const names = [...measurements].slice(0, 10).map((name) => JSON.stringify(name));
+  const more = measurements.size - names.length;
+  const others = more > 0 ? ` and ${more} more` : '';
+  return `no route for measurement ${names.join(', ')}${others} dropped=${points}`;
 }

@@ -2,7 +2,7 @@ import type { Budget } from '../core/budget.ts';
 import type { Clock } from '../core/time.ts';
 import { ProxyError } from '../core/errors.ts';
 import { NANOSECONDS_PER, type Precision } from '../lineprotocol/precision.ts';
-import { scanLines } from '../lineprotocol/scanner.ts';
+import { scanInPieces } from '../lineprotocol/scanner.ts';
 import type { Counters } from '../metrics/counters.ts';
 import type { Keymap, Route } from '../routing/keymap.ts';
 import { batchKey, type Part, type WriteTarget } from './batch.ts';
@@ -26,6 +26,8 @@ export interface WritePathDeps {
   readonly keymap: Keymap;
   readonly senders: ReadonlyMap<string, Sender>;
   readonly gzipLevel: number;
+  /** Of one request's lines, which timestamps from here make longer. */
+  readonly maxBytes: number;
   readonly budget: Budget;
   readonly counters: Counters;
   readonly clock: Clock;
@@ -33,6 +35,11 @@ export interface WritePathDeps {
 
 /** Compressed lines are shorter than lines; this is for the record's header and for lines that do not compress. */
 const RECORD_OVERHEAD_BYTES = 1024;
+
+/** Bytes of lines that are scanned between two looks at the clock. */
+const SCAN_PIECE_BYTES = 64 * 1024;
+const MAX_SCAN_TURN_MS = 20;
+const NEVER = new AbortController().signal;
 
 interface Load {
   readonly route: Route;
@@ -63,7 +70,7 @@ export class WritePath {
    */
   async write(request: WriteRequest): Promise<WriteError> {
     const arrivedAt = this.#deps.clock.now();
-    const splitter = this.#split(request);
+    const splitter = await this.#split(request);
     const loads = [...splitter.parts()].map(({ route, lines }) => ({
       route,
       part: partOf(lines, arrivedAt),
@@ -73,17 +80,25 @@ export class WritePath {
     this.#count(splitter, loads, delivered);
     const refusals = delivered.filter((refusal) => refusal !== undefined);
     const { unparsable, unrouted, routed } = splitter;
-    return writeErrorOf({ unparsable, unrouted, routed, refusals });
+    return writeErrorOf({ unparsable: unparsable.texts, unrouted, routed, refusals });
   }
 
-  #split({ body, precision }: WriteRequest): Splitter {
+  /** A large body is scanned with pauses, in which others have their turn. */
+  async #split({ body, precision }: WriteRequest): Promise<Splitter> {
+    const { clock, maxBytes } = this.#deps;
     const timestamp = this.#timestamper.next() / NANOSECONDS_PER[precision];
     const splitter = new Splitter(body, {
       routeOf: (measurement) => this.#deps.keymap.routeOf(measurement),
       maxPointsOf: (route) => this.#limit(route, ({ maxRowLimit }) => maxRowLimit),
       stamp: Buffer.from(` ${timestamp}\n`),
     });
-    scanLines(body, precision, splitter);
+    let turnStarted = clock.now();
+    for (const next of scanInPieces(body, precision, splitter, SCAN_PIECE_BYTES)) {
+      if (splitter.routedBytes > maxBytes) throw tooLarge();
+      if (next >= body.length || clock.now() - turnStarted < MAX_SCAN_TURN_MS) continue;
+      await clock.sleep(0, NEVER);
+      turnStarted = clock.now();
+    }
     return splitter;
   }
 
@@ -164,8 +179,7 @@ export class WritePath {
     delivered: readonly (Refusal | undefined)[],
   ): void {
     const { counters } = this.#deps;
-    const unrouted = [...splitter.unrouted.values()].reduce((sum, points) => sum + points, 0);
-    counters.pointsFailed += splitter.unparsable.length + unrouted;
+    counters.pointsFailed += splitter.unparsable.count + splitter.unrouted.points;
     for (const [index, { part }] of loads.entries()) {
       const refusal = delivered[index];
       const refused = refusal === undefined ? 0 : pointsOf(refusal);
@@ -190,6 +204,10 @@ export class WritePath {
 
 function partOf({ payload, points }: Lines, arrivedAt: number): Part {
   return { payload, points, arrivedAt, reservedBytes: payload.length + RECORD_OVERHEAD_BYTES };
+}
+
+function tooLarge(): ProxyError {
+  return new ProxyError('BODY_TOO_LARGE', 'Request Entity Too Large');
 }
 
 function pointsOf(refusal: Refusal): number {

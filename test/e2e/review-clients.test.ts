@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { startProxy } from '../support/proxy.ts';
 import { type Recorded, scriptedBackend, type Step } from '../support/scripted-backend.ts';
 import { drained, pairConfig } from './replica-pair.ts';
@@ -26,4 +27,43 @@ test('queries that take long hold up neither writes nor probes', async (t) => {
   await proxy.waitFor(() => a.pings > pings + 1);
   gone.abort();
   await Promise.all(queries);
+});
+
+test('a body of nothing but errors costs little and holds up nobody', async (t) => {
+  const [a, b] = [await scriptedBackend(t), await scriptedBackend(t)];
+  const env = { NODE_OPTIONS: '--max-old-space-size=128' };
+  const config = pairConfig([a.url, b.url]);
+  const proxy = await startProxy(t, { ...config, keymaps: { known: ['a', 'b'] } }, { env });
+  const cases = [
+    { line: 'a\n', text: /^unable to parse 'a': missing fields\n[^]* 4\d{6} more lines$/ },
+    { line: 'm v=1\n', text: /^partial write: no route for measurement "m" dropped=5000000$/ },
+  ];
+  for (const { line, text } of cases) {
+    let slowestMs = 0;
+    const body = gzipSync(line.repeat(5_000_000), { level: 1 });
+    const headers = { 'Content-Encoding': 'gzip' };
+    const isDone = new AbortController();
+    const write = proxy.request('/write?db=metrics', { body, headers }).finally(() => {
+      isDone.abort();
+    });
+    while (!isDone.signal.aborted) {
+      const start = performance.now();
+      await proxy.request('/ping');
+      slowestMs = Math.max(slowestMs, performance.now() - start);
+    }
+    const answer = await write;
+    assert.equal(answer.status, 400);
+    assert.match((JSON.parse(answer.text) as { error: string }).error, text);
+    assert.ok(answer.body.length < 200_000, `${answer.body.length} bytes`);
+    assert.ok(slowestMs < 1_000, `a ping took ${slowestMs} ms`);
+  }
+});
+
+test('timestamps from the proxy may make a request too large', async (t) => {
+  const [a, b] = [await scriptedBackend(t), await scriptedBackend(t)];
+  const sizes = { maxBodySize: 100_000, maxInflatedSize: 100_000 };
+  const proxy = await startProxy(t, pairConfig([a.url, b.url], {}, sizes));
+  const write = async (body: string) => (await proxy.request('/write?db=metrics', { body })).status;
+  assert.equal(await write('m v=1 1\n'.repeat(12_000)), 204);
+  assert.equal(await write('m v=1\n'.repeat(12_000)), 413);
 });
