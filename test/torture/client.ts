@@ -11,6 +11,7 @@ import type { Scheduler } from './scheduler.ts';
 export interface WriteRequest {
   /** Rises with each request of a client. */
   readonly ordinal: number;
+  readonly client: string;
   readonly rp: string;
   readonly precision: Precision;
   readonly lines: readonly Line[];
@@ -85,7 +86,7 @@ export class Client {
     );
     const rubbish = random.chance(0.02) ? [this.#rubbish(ordinal)] : [];
     return {
-      ...{ ordinal, rp, precision },
+      ...{ ordinal, client: `client ${this.#id}`, rp, precision },
       lines: [...lines, ...rubbish],
       hasRubbish: rubbish.length > 0,
     };

@@ -70,6 +70,7 @@ export class Proxy {
       keymap: new Keymap(plan.keymaps),
       senders,
       gzipLevel: plan.gzipLevel,
+      maxBytes: plan.maxInflightBytes,
       budget: this.budget,
       counters: new Counters(),
       clock: process.clock,

@@ -146,7 +146,7 @@ export class Simulation {
     if ('lines' in request) {
       const { rp, precision, lines } = request;
       const body = Buffer.from(lines.map(({ text }) => `${text}\n`).join(''));
-      return proxy.write({ rp, precision, body });
+      return proxy.write({ client: request.client, rp, precision, body });
     }
     this.#counts.deletions += 1;
     const [measurement = ''] = request.series.split(',');

@@ -6,7 +6,11 @@ const CONFLICT = 'partial write: field type conflict: input field "v" dropped=1'
 const BAD = "unable to parse 'm': missing fields";
 
 function outcome(parts: Partial<RequestOutcome>): RequestOutcome {
-  return { unparsable: [], unrouted: new Map(), routed: 0, refusals: [], ...parts };
+  return { unparsable: [], unrouted: unroutedOf(0), routed: 0, refusals: [], ...parts };
+}
+
+function unroutedOf(points: number, ...names: readonly string[]): RequestOutcome['unrouted'] {
+  return { points, measurements: new Set(names) };
 }
 
 function refusal(error: string, status = 400) {
@@ -28,18 +32,15 @@ test('what a client is told of a request', () => {
   check({ unparsable: [BAD, BAD], routed: 1 }, `partial write: ${BAD}\n${BAD} dropped=0`);
 
   // Measurements without a route
-  const unrouted = new Map([
-    ['b', 2],
-    ['a "q"', 1],
-  ]);
+  const unrouted = unroutedOf(3, 'b', 'a "q"');
   const missing = 'no route for measurement "b", "a \\"q\\"" dropped=3';
   check({ unrouted }, `partial write: ${missing}`);
   check({ unrouted, routed: 1 }, `partial write: ${missing}`);
   check({ unrouted, unparsable: [BAD] }, `partial write: ${BAD}\n${missing}`);
-  const many = new Map(Array.from({ length: 12 }, (_, index) => [`m${index}`, 1]));
+  const many = Array.from({ length: 12 }, (_, index) => `m${index}`);
   check(
-    { unrouted: many },
-    `partial write: no route for measurement ${[...many.keys()]
+    { unrouted: unroutedOf(12, ...many) },
+    `partial write: no route for measurement ${many
       .slice(0, 10)
       .map((name) => `"${name}"`)
       .join(', ')} and 2 more dropped=12`,
