@@ -10,13 +10,17 @@ export interface DeadPointContext {
   readonly precision: string;
 }
 
+/** UTF-16 units of an error: it may list every line of a request, and is kept with each of them. */
+const MAX_ERROR_LENGTH = 1024;
+
 /** One dead point per refused line. */
 export function deadPointsOf(
   { payload, error }: RefusedLines,
   { timeMs, db, rp, precision }: DeadPointContext,
 ): readonly DeadPoint[] {
+  const cut = error.slice(0, MAX_ERROR_LENGTH);
   return rangesOf(payload).map(([start, end]) => ({
-    ...{ timeMs, error, db, rp, precision },
+    ...{ timeMs, error: cut, db, rp, precision },
     line: payload.subarray(start, end),
   }));
 }

@@ -27,6 +27,24 @@ export interface RefusedLines {
   readonly error: string;
 }
 
+/** Whether one backend stored a line that another one refused. All verdicts are on the same part. */
+export function diverge(verdicts: readonly Verdict[]): boolean {
+  const answered = verdicts.filter(({ kind }) => kind !== 'spilled').map(refusedRanges);
+  return new Set(answered).size > 1;
+}
+
+/** Pieces of one part's buffer, joined where they touch: equal texts mean the same lines. */
+function refusedRanges(verdict: Verdict): string {
+  const ranges: [start: number, end: number][] = [];
+  for (const { payload } of verdict.kind === 'refused' ? verdict.lines : []) {
+    const [start, end] = [payload.byteOffset, payload.byteOffset + payload.length];
+    const last = ranges.at(-1);
+    if (last?.[1] === start) last[1] = end;
+    else ranges.push([start, end]);
+  }
+  return JSON.stringify(ranges);
+}
+
 export const STORED: Verdict = { kind: 'stored' };
 
 /** What became of a whole request: undefined when every point is stored or spilled, else what the client is told. */

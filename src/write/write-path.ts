@@ -11,7 +11,7 @@ import type { Sender } from './sender.ts';
 import { type Lines, Splitter } from './splitter.ts';
 import { Suspects } from './suspects.ts';
 import { Timestamper } from './timestamper.ts';
-import { type Refusal, type Verdict, type WriteError, writeErrorOf } from './verdict.ts';
+import { diverge, type Refusal, type Verdict, type WriteError, writeErrorOf } from './verdict.ts';
 
 export interface WriteRequest {
   /** Tells clients apart, so that one's refused points are not everybody's: an address. */
@@ -126,7 +126,7 @@ export class WritePath {
     const refusal = verdicts.find((verdict) => verdict.kind === 'refused');
     if (refusal === undefined) return undefined;
     this.#suspects.add(client);
-    if (verdicts.some(({ kind }) => kind === 'stored')) {
+    if (diverge(verdicts)) {
       await this.#keepDiverged(route, target, verdicts);
     }
     return refusal;
