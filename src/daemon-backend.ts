@@ -1,10 +1,10 @@
-import path from 'node:path';
 import { Health } from './backend/health.ts';
 import { InfluxServer } from './backend/influxdb.ts';
 import type { BackendConfig } from './config/schema.ts';
 import type { Log } from './core/log.ts';
 import type { Clock } from './core/time.ts';
 import type { Replica } from './query/replica.ts';
+import { deadLetterFileOf, spillDirectoryOf } from './spill/data-dir.ts';
 import { DeadLetter } from './spill/dead-letter.ts';
 import { nodeDisk } from './spill/disk.ts';
 import { Spill } from './spill/spill.ts';
@@ -71,14 +71,13 @@ export class DaemonBackend {
     const { dataDir, log } = deps;
     const spill = await Spill.open(
       {
-        directory: path.join(dataDir, 'spill', name),
+        directory: spillDirectoryOf(dataDir, name),
         maxBytes: config.maxSpillBytes,
         segmentBytes: SEGMENT_BYTES,
       },
       { disk: nodeDisk, log },
     );
-    const file = path.join(dataDir, 'dead-letter', `${name}.jsonl`);
-    const deadLetter = await DeadLetter.open(file, nodeDisk);
+    const deadLetter = await DeadLetter.open(deadLetterFileOf(dataDir, name), nodeDisk);
     return new DaemonBackend({ name, config, spill, deadLetter }, deps);
   }
 

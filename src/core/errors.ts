@@ -25,6 +25,9 @@ export const ERRORS = {
   CONFIG_INVALID: { status: 500 },
   DATA_DIR_LOCKED: { status: 500 },
   LISTEN_FAILED: { status: 500 },
+
+  // What an operator's command cannot do.
+  COMMAND_FAILED: { status: 500 },
 } as const satisfies Record<string, { status: number }>;
 
 export type ErrorCode = keyof typeof ERRORS;

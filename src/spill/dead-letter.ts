@@ -1,21 +1,10 @@
-import { isUtf8 } from 'node:buffer';
 import path from 'node:path';
 import { codeOf, messageOf, ProxyError } from '../core/errors.ts';
+import { type DeadPoint, encodeDeadPoint } from './dead-point.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { Turnstile } from './turnstile.ts';
 
-/** A point that a backend refused for good. */
-export interface DeadPoint {
-  /** Milliseconds since the Unix epoch. */
-  readonly timeMs: number;
-  /** The backend's own words. */
-  readonly error: string;
-  readonly db: string;
-  readonly rp: string;
-  readonly precision: string;
-  /** The line as the client sent it, without its newline. */
-  readonly line: Buffer;
-}
+export type { DeadPoint } from './dead-point.ts';
 
 const NEWLINE = 0x0a;
 const SCAN_BYTES = 1024 * 1024;
@@ -40,7 +29,7 @@ export class DeadLetter {
   /** Creates nothing before the first append. Cuts off a line that a crash left unfinished. */
   static async open(file: string, disk: Disk): Promise<DeadLetter> {
     const deadLetter = new DeadLetter(file, disk);
-    await deadLetter.#use(() => Promise.resolve());
+    await deadLetter.#use(() => Promise.resolve(true));
     return deadLetter;
   }
 
@@ -54,22 +43,21 @@ export class DeadLetter {
 
   /** Resolves when all of the points survive a power cut. Rejects with SPILL_FAILED, then none of them is there. */
   append(points: readonly DeadPoint[]): Promise<void> {
-    const bytes = Buffer.from(points.map(lineOf).join(''));
+    const bytes = Buffer.from(points.map(encodeDeadPoint).join(''));
     return this.#use((file) => this.#write(file, bytes, points.length), 'create');
   }
 
-  /** One at a time. Opened anew each time, since the file may have been moved away. */
-  #use(act: (file: DiskFile) => Promise<void>, absent?: 'create'): Promise<void> {
+  /**
+   * One at a time. Opened anew each time, since the file may have been moved away; and again when `act` returns false,
+   * because that happened meanwhile.
+   */
+  #use(act: (file: DiskFile) => Promise<boolean>, absent?: 'create'): Promise<void> {
     return this.#turns.run(async () => {
       try {
-        const file = await this.#open(absent);
-        if (file === undefined) return;
-        try {
-          await this.#lookAgain(file);
-          await act(file);
-        } finally {
-          // What counts is synced.
-          await file.close().catch(() => undefined);
+        for (let isDone = false; !isDone;) {
+          const file = await this.#open(absent);
+          if (file === undefined) return;
+          isDone = await this.#actOn(file, act);
         }
       } catch (error) {
         const message = `cannot write to ${this.#file}: ${messageOf(error)}`;
@@ -78,13 +66,26 @@ export class DeadLetter {
     });
   }
 
-  async #open(absent: 'create' | undefined): Promise<DiskFile | undefined> {
+  async #actOn(file: DiskFile, act: (file: DiskFile) => Promise<boolean>): Promise<boolean> {
     try {
-      return await this.#disk.open(this.#file, 'update');
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
+      await this.#lookAgain(file);
+      return await act(file);
+    } finally {
+      // What counts is synced.
+      await file.close().catch(() => undefined);
     }
-    if (absent === undefined) return undefined;
+  }
+
+  async #open(absent: 'create' | undefined): Promise<DiskFile | undefined> {
+    const file = await unlessCode('ENOENT', this.#disk.open(this.#file, 'update'));
+    if (file !== undefined || absent === undefined) return file;
+    // It may be put back in this very moment.
+    return (
+      (await unlessCode('EEXIST', this.#create())) ?? (await this.#disk.open(this.#file, 'update'))
+    );
+  }
+
+  async #create(): Promise<DiskFile> {
     const directory = path.dirname(this.#file);
     await this.#disk.makeDirectory(directory);
     const file = await this.#disk.open(this.#file, 'create');
@@ -97,10 +98,16 @@ export class DeadLetter {
     }
   }
 
-  async #write(file: DiskFile, bytes: Buffer, entries: number): Promise<void> {
+  /**
+   * Whoever takes the file reads it after renaming it: what is written and synced while it still has its name is seen.
+   * False: it had lost it, so that the points may not have been seen, and must be written again.
+   */
+  async #write(file: DiskFile, bytes: Buffer, entries: number): Promise<boolean> {
+    let isNamed: boolean;
     try {
       await file.write([bytes], this.#bytes);
       await file.sync();
+      isNamed = await file.isNamed(this.#file);
     } catch (error) {
       // If even this fails, the next look at the file cuts what is left of it.
       await file.truncate(this.#bytes).catch(() => undefined);
@@ -108,6 +115,7 @@ export class DeadLetter {
     }
     this.#bytes += bytes.length;
     this.#entries += entries;
+    return isNamed;
   }
 
   /** Counts again when the file is not as we left it. */
@@ -139,10 +147,12 @@ async function countLines(file: DiskFile, size: number): Promise<{ entries: numb
   return { entries, end };
 }
 
-/** JSON holds text only: a line that is not UTF-8 goes into a field of its own. */
-function lineOf(point: DeadPoint): string {
-  const { timeMs, error, db, rp, precision, line } = point;
-  const text = isUtf8(line) ? { line: line.toString() } : { lineBase64: line.toString('base64') };
-  const time = new Date(timeMs).toISOString();
-  return `${JSON.stringify({ time, error, db, rp, precision, ...text })}\n`;
+/** `undefined` for a failure with this code. */
+async function unlessCode<T>(code: string, attempt: Promise<T>): Promise<T | undefined> {
+  try {
+    return await attempt;
+  } catch (error) {
+    if (codeOf(error) === code) return undefined;
+    throw error;
+  }
 }

@@ -131,6 +131,13 @@ export class Delivery {
     if (!this.#isSaved) await this.#persist();
   }
 
+  /** Takes everything that is synced as delivered, by one move of the cursor: it happens as a whole or not at all. */
+  async discard(): Promise<void> {
+    const last = this.#segments.at(-1);
+    if (last === undefined) return;
+    await this.ack({ segment: last, end: last.end, delivered: last.total }, last.lastSequence);
+  }
+
   /** There are files that nobody needs: they could not be deleted when it was their turn. */
   get hasLeftovers(): boolean {
     return this.#finished.length > 0 || (this.isDone && this.#segments.length > 0);

@@ -1,5 +1,16 @@
-import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import {
+  chown,
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
 import path from 'node:path';
+import { codeOf } from '../core/errors.ts';
 
 /**
  * - `read`: an existing file, only to be read.
@@ -18,6 +29,8 @@ export interface DiskFile {
   truncate(size: number): Promise<void>;
   /** Resolves when the file's bytes and size survive a power cut; its name needs `syncDirectory`. */
   sync(): Promise<void>;
+  /** Whether `file` is a name of this file now: it may have been renamed, and another may have its name. */
+  isNamed(file: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -32,10 +45,14 @@ export interface Disk {
   list(directory: string): Promise<string[]>;
   open(file: string, mode: OpenMode): Promise<DiskFile>;
   rename(from: string, to: string): Promise<void>;
+  /** A second name for a file. Fails with EEXIST when there is a file `to`, which `rename` would replace. */
+  link(from: string, to: string): Promise<void>;
   /** A file that is not there is fine. */
   remove(file: string): Promise<void>;
   /** Resolves when names created, renamed or removed in the directory before the call survive a power cut. */
   syncDirectory(directory: string): Promise<void>;
+  /** Makes the directory's owner the owner of a file in it, if we may: commands run as root, the proxy does not. */
+  handOver(file: string): Promise<void>;
 }
 
 const FLAGS = { read: 'r', update: 'r+', create: 'wx+' } as const satisfies Record<
@@ -52,9 +69,27 @@ export const nodeDisk: Disk = {
   },
   open: async (file, mode) => nodeFile(await open(file, FLAGS[mode], 0o640)),
   rename,
+  link,
   remove: (file) => rm(file, { force: true }),
   syncDirectory,
+  handOver,
 };
+
+/** For those who only look: whatever would change anything fails with EROFS. */
+export function readOnly(disk: Disk): Disk {
+  const refuse = (): Promise<never> =>
+    Promise.reject(Object.assign(new Error('opened to be read only'), { code: 'EROFS' }));
+  return {
+    list: (directory) => disk.list(directory),
+    open: (file, mode) => (mode === 'read' ? disk.open(file, mode) : refuse()),
+    makeDirectory: refuse,
+    rename: refuse,
+    link: refuse,
+    remove: refuse,
+    syncDirectory: refuse,
+    handOver: refuse,
+  };
+}
 
 /** Afterwards `target` holds either the old bytes or all the new ones, even across a power cut. */
 export async function replaceFile(disk: Disk, target: string, bytes: Buffer): Promise<void> {
@@ -93,6 +128,24 @@ async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
+async function handOver(file: string): Promise<void> {
+  const [{ uid, gid }, own] = await Promise.all([stat(path.dirname(file)), stat(file)]);
+  if (own.uid === uid) return;
+  await chown(file, uid, gid).catch((error: unknown) => {
+    if (codeOf(error) !== 'EPERM') throw error;
+  });
+}
+
+async function isNamed(handle: FileHandle, file: string): Promise<boolean> {
+  try {
+    const [own, named] = await Promise.all([handle.stat(), stat(file)]);
+    return own.ino === named.ino && own.dev === named.dev;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
 function nodeFile(handle: FileHandle): DiskFile {
   return {
     size: async () => (await handle.stat()).size,
@@ -100,6 +153,7 @@ function nodeFile(handle: FileHandle): DiskFile {
     write: (parts, position) => writeFully(handle, parts, position),
     truncate: (size) => handle.truncate(size),
     sync: () => handle.datasync(),
+    isNamed: (file) => isNamed(handle, file),
     close: () => handle.close(),
   };
 }

@@ -144,6 +144,11 @@ export class Spill {
     );
   }
 
+  /** Forgets everything that is undelivered and synced, for good. Resolves when that survives a power cut. */
+  discard(): Promise<void> {
+    return this.#takeTurn('cannot discard what is', () => this.#delivery.discard());
+  }
+
   /** Nothing is undelivered, no append is under way, and the cursor on disk says so. Exact at any instant. */
   get isEmpty(): boolean {
     return this.#appender.pending.records === 0 && this.#delivery.isDone;

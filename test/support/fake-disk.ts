@@ -102,6 +102,14 @@ export class FakeDisk implements Disk {
     this.#rename({ kind: 'rename', from, to });
   }
 
+  async link(from: string, to: string): Promise<void> {
+    await this.#step();
+    const inode = this.#seen.get(from);
+    if (inode === undefined) throw failure('ENOENT', from);
+    if (this.#seen.has(to)) throw failure('EEXIST', to);
+    this.#rename({ kind: 'create', name: to, inode });
+  }
+
   async remove(file: string): Promise<void> {
     await this.#step();
     if (file.endsWith('.segment') && this.stuckSegments-- > 0) throw failure('EIO', file);
@@ -113,6 +121,10 @@ export class FakeDisk implements Disk {
     if (this.ignoresDirectorySync) return;
     for (const change of this.#unsynced) rename(this.#durable, change);
     this.#unsynced = [];
+  }
+
+  async handOver(): Promise<void> {
+    await this.#step();
   }
 
   #rename(change: Renaming): void {
@@ -136,6 +148,10 @@ export class FakeDisk implements Disk {
         change(inode, { kind: 'truncate', size });
       },
       sync: () => this.#sync(inode),
+      isNamed: async (file) => {
+        await this.#step();
+        return this.#seen.get(file) === inode;
+      },
       close: () => this.#step(),
     };
   }

@@ -1,0 +1,123 @@
+import { codeOf, ProxyError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Backlog } from './delivery.ts';
+import { type Disk, readOnly } from './disk.ts';
+import type { RecordFields } from './record.ts';
+import { recover } from './recovery.ts';
+import type { Segment } from './segment.ts';
+import { SegmentReader } from './segment-reader.ts';
+import { minus, NOTHING, plus, type Totals } from './totals.ts';
+
+/** Payload bytes that are read at once: a few records. */
+const READ_BYTES = 1024 * 1024;
+/** A running proxy may delete a segment, or move the cursor to a new one, while we look. It rarely does so again. */
+const MAX_LOOKS = 20;
+
+/** What is undelivered in a spill, as it was at one moment. */
+export interface SpillSummary extends Totals {
+  /** Segments. */
+  readonly files: number;
+  /** What they occupy, delivered parts included. */
+  readonly fileBytes: number;
+  /** Parts that were found damaged and set aside (`.bad`). */
+  readonly damagedFiles: number;
+}
+
+/** Found on the way through a spill. */
+export type Inspected = InspectedRecord | InspectedDamage;
+
+export interface InspectedRecord extends RecordFields {
+  readonly at: 'record';
+  readonly sequence: number;
+  readonly payload: Buffer;
+}
+
+/** Bytes without an intact record; the proxy sets them aside when it comes to them. */
+export interface InspectedDamage {
+  readonly at: 'damage';
+  readonly file: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+const SILENT: Log = { error: ignore, warn: ignore, info: ignore, debug: ignore };
+
+/** A look at a spill that changes nothing in it, whether a proxy runs on it or not. */
+export async function summarizeSpill(directory: string, disk: Disk): Promise<SpillSummary> {
+  const backlog = await look(directory, readOnly(disk));
+  if (backlog === undefined) return { ...NOTHING, files: 0, fileBytes: 0, damagedFiles: 0 };
+  const { segments, finished } = backlog;
+  const files = [...finished, ...segments];
+  const names = await disk.list(directory);
+  return {
+    ...segments.map(({ total, delivered }) => minus(total, delivered)).reduce(plus, NOTHING),
+    files: files.length,
+    fileBytes: files.reduce((sum, { fileBytes }) => sum + fileBytes, 0),
+    damagedFiles: names.filter((name) => name.endsWith('.bad')).length,
+  };
+}
+
+/**
+ * The undelivered records, oldest first, as they were when the first one was asked for. What a running proxy delivers
+ * meanwhile may be missing. Payloads share a buffer: keep none longer than until the next.
+ */
+export async function* inspectSpill(directory: string, disk: Disk): AsyncIterable<Inspected> {
+  const safe = readOnly(disk);
+  const backlog = await look(directory, safe);
+  if (backlog === undefined) return;
+  for (const [index, segment] of backlog.segments.entries())
+    yield* inspectSegment(segment, index === 0 ? backlog.offset : 0, safe);
+}
+
+async function* inspectSegment(
+  segment: Segment,
+  from: number,
+  disk: Disk,
+): AsyncIterable<Inspected> {
+  for (let next = from; next < segment.end;) {
+    const offset = next;
+    const found = await unlessGone(
+      SegmentReader.with(disk, segment, async (reader) => {
+        const records = await reader.records(offset, READ_BYTES);
+        return records.length > 0 ? records : reader.damagedRegion(offset);
+      }),
+    );
+    if (found === undefined) return;
+    if (Array.isArray(found)) {
+      for (const { header, payload, end } of found) {
+        const { sequence, kind, points, db, rp, precision } = header;
+        yield { at: 'record', sequence, kind, points, db, rp, precision, payload };
+        next = end;
+      }
+    } else {
+      const { start, end } = found;
+      yield { at: 'damage', file: segment.file, start, end };
+      next = end;
+    }
+  }
+}
+
+/** `undefined`: there is no spill. */
+async function look(directory: string, disk: Disk): Promise<Backlog | undefined> {
+  for (let looks = 1; ; looks++) {
+    if ((await unlessGone(disk.list(directory))) === undefined) return undefined;
+    const backlog = await unlessGone(recover(directory, { disk, log: SILENT }));
+    // A cursor that fits none of the segments: one that has moved on since these were listed, or a lost one.
+    if (backlog !== undefined && (backlog.isSaved || looks >= MAX_LOOKS)) return backlog;
+    if (looks >= MAX_LOOKS)
+      throw new ProxyError('SPILL_FAILED', `${directory} changes faster than it can be read`);
+  }
+}
+
+async function unlessGone<T>(attempt: Promise<T>): Promise<T | undefined> {
+  try {
+    return await attempt;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function ignore(): void {
+  // What a look finds is in its result; only the proxy's own log tells what it has done about it.
+}
