@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import type { Command as OperatorCommand } from './commands/command.ts';
+import { COMMANDS, GROUPS, runCommand } from './commands/commands.ts';
 import { loadConfig } from './config/load.ts';
-import { ProxyError } from './core/errors.ts';
-import { openLog } from './core/log.ts';
+import { codeOf, ProxyError } from './core/errors.ts';
+import { openLog, STDERR } from './core/log.ts';
 import { systemClock } from './core/time.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { Keymap } from './routing/keymap.ts';
@@ -39,12 +41,17 @@ export async function main(args: readonly string[]): Promise<number> {
     .action((lines: readonly string[]) => {
       exitCode = route(program.opts(), lines);
     });
+  addCommands(program, (code) => {
+    exitCode = code;
+  });
   try {
     await program.parseAsync(args.map(doubleDash), { from: 'user' });
     return exitCode;
   } catch (error) {
     // commander has written its own message: help, version, or what is wrong with the arguments.
     if (error instanceof CommanderError) return error.exitCode;
+    // Whoever read our output (`head`) has seen enough.
+    if (codeOf(error) === 'EPIPE') return 0;
     if (!(error instanceof ProxyError)) throw error;
     process.stderr.write(`influx-proxy: ${error.message}\n`);
     return 1;
@@ -68,6 +75,63 @@ function route({ config }: Options, lines: readonly string[]): number {
   const { text, valid } = explainLines(Buffer.from(lines.join('\n')), keymap);
   process.stdout.write(text);
   return valid ? 0 : 1;
+}
+
+interface CommandOptions {
+  readonly json?: boolean;
+  readonly limit?: number;
+  readonly yes?: boolean;
+}
+
+function addCommands(program: Command, setExitCode: (code: number) => void): void {
+  for (const [name, about] of Object.entries(GROUPS)) {
+    const group = program.command(name).description(about);
+    for (const command of COMMANDS.filter((each) => each.group === name)) {
+      const sub = group.command(command.name).description(command.summary);
+      if (command.onBackend) sub.argument('<backend>', 'its name in the configuration');
+      if (command.options.includes('limit'))
+        sub.option('--limit <n>', 'show at most so many', parseLimit);
+      if (command.options.includes('yes')) sub.option('--yes', 'really do it');
+      sub.option('--json', `write JSON: ${command.json}`);
+      sub.action(async () => {
+        const [backend] = sub.args;
+        setExitCode(await operate(command, backend, sub.optsWithGlobals()));
+      });
+    }
+  }
+}
+
+async function operate(
+  command: OperatorCommand,
+  backend: string | undefined,
+  options: Options & CommandOptions,
+): Promise<number> {
+  // The promise of `write` tells; without a listener an error would end the process as well.
+  process.stdout.on('error', () => undefined);
+  return runCommand(command, {
+    config: loadConfig(options.config),
+    backend,
+    json: options.json ?? false,
+    limit: options.limit ?? Infinity,
+    yes: options.yes ?? false,
+    write,
+    clock: systemClock,
+    log: openLog(options.logFilePath, STDERR),
+  });
+}
+
+function write(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => {
+      if (error instanceof Error) reject(error);
+      else resolve();
+    });
+  });
+}
+
+function parseLimit(text: string): number {
+  if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('It is a number above 0.');
+  return Number(text);
 }
 
 /** Runs the proxy until a signal ends it. */

@@ -1,0 +1,120 @@
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { ProxyError } from '../core/errors.ts';
+import { spillDirectoryOf } from '../spill/data-dir.ts';
+import { discardSpill } from '../spill/discard.ts';
+import { nodeDisk } from '../spill/disk.ts';
+import {
+  type Inspected,
+  type InspectedRecord,
+  inspectSpill,
+  summarizeSpill,
+} from '../spill/inspect.ts';
+import type { Totals } from '../spill/totals.ts';
+import { rangesOf } from '../write/dead-points.ts';
+import type { CommandRequest } from './command.ts';
+import { onlyBackend, whileLocked } from './requests.ts';
+import { count, jsonLine, printable, table, textOrBase64 } from './text.ts';
+
+const inflate = promisify(gunzip);
+const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
+
+export async function listSpills({
+  backends,
+  dataDir,
+  json,
+  write,
+}: CommandRequest): Promise<number> {
+  const rows = [];
+  for (const { name } of backends)
+    rows.push({
+      backend: name,
+      ...(await summarizeSpill(spillDirectoryOf(dataDir, name), nodeDisk)),
+    });
+  if (json) {
+    await write(jsonLine(rows));
+    return 0;
+  }
+  const head = ['backend', 'records', 'points', 'bytes', 'files', 'file bytes', 'damaged files'];
+  const cells = rows.map((row) => [
+    row.backend,
+    ...[row.records, row.points, row.bytes, row.files, row.fileBytes, row.damagedFiles],
+  ]);
+  await write(table(head, cells));
+  return 0;
+}
+
+export async function showSpill(request: CommandRequest): Promise<number> {
+  const { dataDir, limit, json, write } = request;
+  const { name } = onlyBackend(request);
+  let shown = 0;
+  for await (const found of inspectSpill(spillDirectoryOf(dataDir, name), nodeDisk)) {
+    if (shown === limit) break;
+    if (found.at === 'record') shown += 1;
+    await write(json ? await jsonOf(found) : await textOf(found));
+  }
+  if (shown === 0 && !json) await write(`the spill of ${name} is empty\n`);
+  return 0;
+}
+
+export async function discardBacklog(request: CommandRequest): Promise<number> {
+  const { dataDir, json, write, clock, log } = request;
+  const { name } = onlyBackend(request);
+  const directory = spillDirectoryOf(dataDir, name);
+  if (!request.yes) {
+    const backlog = await summarizeSpill(directory, nodeDisk);
+    const message = `this would forget ${amountOf(backlog)} that ${name} has missed; --yes does it`;
+    throw new ProxyError('COMMAND_FAILED', message);
+  }
+  const hint = 'stop the proxy first; nothing was discarded';
+  const discarded = await whileLocked({ directory: dataDir, clock, hint }, () =>
+    discardSpill(directory, { disk: nodeDisk, log }),
+  );
+  await write(
+    json
+      ? jsonLine({ backend: name, discarded })
+      : `discarded ${amountOf(discarded)} from the spill of ${name}\n`,
+  );
+  return 0;
+}
+
+function amountOf({ records, points, bytes }: Totals): string {
+  return `${count(records, 'record')} (${count(points, 'point')}, ${count(bytes, 'byte')})`;
+}
+
+async function jsonOf(found: Inspected): Promise<string> {
+  if (found.at === 'damage') {
+    const { file, start, end } = found;
+    return jsonLine({ damage: { file, start, end } });
+  }
+  const { sequence, kind, db, rp, precision, points, payload } = found;
+  const lines = await linesOf(found);
+  const content =
+    lines === undefined
+      ? { payloadBase64: payload.toString('base64') }
+      : textOrBase64('lines', lines);
+  const bytes = payload.length;
+  return jsonLine({ sequence, kind, db, rp, precision, points, bytes, ...content });
+}
+
+async function textOf(found: Inspected): Promise<string> {
+  if (found.at === 'damage')
+    return `damaged part  ${found.file}, bytes ${found.start} to ${found.end}\n`;
+  const { sequence, kind, points, db, rp, precision, payload } = found;
+  const lines = (await linesOf(found))?.map(printable) ?? ['(cannot be inflated, see --json)'];
+  const names = `db ${printable(db)}  rp ${printable(rp) || '(default)'}  precision ${printable(precision)}`;
+  const size = `${count(points, 'point')}  ${count(payload.length, 'byte')}`;
+  return `${kind} ${sequence}  ${names}  ${size}\n${lines.map((line) => `  ${line}\n`).join('')}`;
+}
+
+/** Undefined when its payload is damaged in a way that its checksum does not tell. */
+async function linesOf({ kind, payload }: InspectedRecord): Promise<Buffer[] | undefined> {
+  try {
+    const isGzip = payload.subarray(0, GZIP_MAGIC.length).equals(GZIP_MAGIC);
+    const bytes = isGzip ? await inflate(payload) : payload;
+    if (kind !== 'batch') return [bytes];
+    return rangesOf(bytes).map(([start, end]) => bytes.subarray(start, end));
+  } catch {
+    return undefined;
+  }
+}
