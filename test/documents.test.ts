@@ -6,6 +6,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { loadConfig } from '../src/config/load.ts';
+import { COMMANDS, usageOf } from '../src/commands/commands.ts';
 import { configKeys } from '../src/config/schema.ts';
 import { startInfluxd } from './support/influxd.ts';
 import { startProxy } from './support/proxy.ts';
@@ -29,6 +30,11 @@ test('the configuration of the README loads', async (t) => {
   const file = path.join(await tempDir(t), 'config.json');
   await writeFile(file, config);
   assert.deepEqual(Object.keys(loadConfig(file).backends), ['east', 'west']);
+});
+
+test('the commands are those of the README', () => {
+  const shown = tableUnder('### Commands').map(([usage = '']) => uncode(usage));
+  assert.deepEqual(shown, COMMANDS.map(usageOf));
 });
 
 test('every package that the project depends on has its reason, and no other', () => {
