@@ -1,4 +1,4 @@
-import { invariant, ProxyError } from '../core/errors.ts';
+import { invariant, messageOf, ProxyError } from '../core/errors.ts';
 import type { Clock } from '../core/time.ts';
 import { DirectoryLock } from '../spill/lock.ts';
 import type { CommandRequest, NamedBackend } from './command.ts';
@@ -24,7 +24,9 @@ export async function whileLocked<T>(
 ): Promise<T> {
   const lock = await DirectoryLock.acquire(directory, clock).catch((error: unknown) => {
     if (!(error instanceof ProxyError)) throw error;
-    throw new ProxyError(error.code, `${error.message}: ${hint}`, { cause: error });
+    // Without a cause it is as it should be: somebody else has the lock.
+    const reason = error.cause === undefined ? hint : messageOf(error.cause);
+    throw new ProxyError(error.code, `${error.message}: ${reason}`, { cause: error });
   });
   try {
     return await run();

@@ -14,15 +14,17 @@ import { type Disk, type DiskFile, DRAFT_SUFFIX } from './disk.ts';
 //    lost the name (dead-letter.ts).
 // 2. Replace .taken by what is to be kept of it.
 // 3. Put back: give .taken the name <file> with `link`, which replaces nothing. If there is a new <file>, take that
-//    too, and try again.
+//    too, and try again; after a few attempts leave it, for the next command.
 //
 // At every step each point is in one of the three files, so that a command that was killed loses none. The next one
 // finds what it left; then a point may be there, or be sent, twice.
 
 const NEWLINE = 0x0a;
-const READ_BYTES = 1024 * 1024;
+const READ_BYTES = 64 * 1024;
 /** What is gathered in memory before it is written. */
 const WRITE_BYTES = 1024 * 1024;
+/** To put back what is kept. */
+const MAX_ATTEMPTS = 3;
 
 /** Changes lines of a dead letter, without their newlines, into those that are kept. */
 export type Rewrite = (lines: AsyncIterable<Buffer>) => AsyncIterable<Buffer>;
@@ -81,20 +83,30 @@ export class DeadLetterFiles {
     return this.#exists(this.#taken);
   }
 
+  /** Where dead letters come all the time, what is kept may have to stay in .taken; it is read there as well. */
   async #putBack(): Promise<void> {
-    while ((await this.#reading(this.#taken, (file) => file.size())) !== 0) {
-      await this.#disk.handOver(this.#taken);
-      try {
-        await this.#disk.link(this.#taken, this.#file);
-        // The new name must survive a power cut before the old one goes.
-        await this.#disk.syncDirectory(this.#directory);
-        break;
-      } catch (error) {
-        if (codeOf(error) !== 'EEXIST') throw error;
-        await this.#takeNewer();
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const isEmpty = (await this.#reading(this.#taken, (file) => file.size())) === 0;
+      if (isEmpty || (await this.#linkTaken())) {
+        await this.#remove(this.#taken);
+        return;
       }
+      await this.#takeNewer();
     }
-    await this.#remove(this.#taken);
+  }
+
+  /** False: a new file has the name. */
+  async #linkTaken(): Promise<boolean> {
+    await this.#disk.handOver(this.#taken);
+    try {
+      await this.#disk.link(this.#taken, this.#file);
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') return false;
+      throw error;
+    }
+    // The new name must survive a power cut before the old one goes.
+    await this.#disk.syncDirectory(this.#directory);
+    return true;
   }
 
   async #takeNewer(): Promise<void> {

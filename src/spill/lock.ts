@@ -77,7 +77,10 @@ export class DirectoryLock {
   async #listen(): Promise<void> {
     const draft = this.#socketPath(`lock.${this.#id}.new`);
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject).listen(draft, resolve);
+      // For all who get at the directory: else the socket that a killed command of root left behind would answer a
+      // proxy that is not root with "no permission" instead of "nobody is there".
+      const options = { path: draft, writableAll: true };
+      this.#server.once('error', reject).listen(options, resolve);
     });
     await rename(this.#path('new'), this.#path('wait'));
   }

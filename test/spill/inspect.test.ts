@@ -98,6 +98,38 @@ test('segments that a running proxy delivers while we read are left out', async 
   assert.deepEqual(shown, ['1 one', '2 two', '3 three', '7 seven']);
 });
 
+test('beside a spill at work on a real disk, looking never fails and sees no damage', async (t) => {
+  const directory = await scratch(t);
+  const spill = await openSpill({ directory, segmentBytes: 2_000 });
+  const write = async (): Promise<void> => {
+    for (let index = 0; index < 300; index++) {
+      await Promise.all(['a', 'b'].map((text) => store(spill, text.repeat(100))));
+      if (index % 3 !== 2) continue;
+      const records = await spill.peek(700);
+      if (records.length > 0) await spill.ack(lastOf(records));
+    }
+  };
+  const written = write().then(() => 'done');
+  let looks = 0;
+  for (let state = ''; state !== 'done'; looks++) {
+    const { records } = await summarizeSpill(directory, nodeDisk);
+    assert.ok(records <= 600);
+    const sequences: number[] = [];
+    for await (const found of inspectSpill(directory, nodeDisk)) {
+      assert.equal(found.at, 'record', JSON.stringify(found));
+      sequences.push(found.sequence);
+    }
+    assert.deepEqual(
+      sequences,
+      sequences.toSorted((a, b) => a - b),
+    );
+    state = await Promise.race([written, Promise.resolve('under way')]);
+  }
+  assert.ok(looks > 3, `${looks} looks`);
+  assert.deepEqual((await summarizeSpill(directory, nodeDisk)).records, spill.backlog.records);
+  await spill.close();
+});
+
 test('a spill that is not there is empty, and stays away', async (t) => {
   const directory = path.join(await scratch(t), 'spill', 'east');
   assert.deepEqual(await summarizeSpill(directory, nodeDisk), NOTHING);

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { systemClock } from '../../src/core/time.ts';
@@ -104,6 +104,15 @@ test('a directory that cannot be written to is a clear refusal', async (t) => {
     code: 'DATA_DIR_LOCKED',
     message: `cannot lock the data directory ${directory}`,
   });
+});
+
+test('whoever gets at the directory can see whether its owner lives', async (t) => {
+  const directory = await scratch(t);
+  const lock = await DirectoryLock.acquire(directory, systemClock);
+  const [name = ''] = await readdir(directory);
+  const { mode } = await stat(path.join(directory, name));
+  assert.equal(mode & 0o222, 0o222);
+  await lock.release();
 });
 
 test('files that are no sockets do not block', async (t) => {
