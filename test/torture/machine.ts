@@ -67,8 +67,10 @@ export class Machine {
           guarded(await disk.open(file, mode), callOn(file)),
         ),
       rename: (from, to) => callOn(to)('names', () => disk.rename(from, to)),
+      link: (from, to) => callOn(to)('names', () => disk.link(from, to)),
       remove: (file) => callOn(file)('names', () => disk.remove(file)),
       syncDirectory: (directory) => callOn(directory)('sync', () => disk.syncDirectory()),
+      handOver: (file) => callOn(file)('look', () => disk.handOver()),
     };
   }
 
@@ -133,6 +135,7 @@ function guarded(file: DiskFile, call: Caller): DiskFile {
     write: (parts, position) => call('write', () => file.write(parts, position)),
     truncate: (size) => call('names', () => file.truncate(size)),
     sync: () => call('sync', () => file.sync()),
+    isNamed: (name) => call('look', () => file.isNamed(name)),
     close: () => call('look', () => file.close()),
   };
 }
