@@ -1,78 +1,125 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import type { Outcome } from '../../src/backend/outcome.ts';
-import { deadPointsOf } from '../../src/write/dead-points.ts';
-import { findRefused, type Rejection } from '../../src/write/refusals.ts';
-import { diverge, STORED, type Verdict } from '../../src/write/verdict.ts';
+import { findRefused, judge, type Rejection } from '../../src/write/refusals.ts';
 
-const LINES = Buffer.from('a v=1 1\nb v="x" 1\nc v=1 1\nd v=1 1\n');
+type Scope = Extract<Outcome, { kind: 'refused' }>['scope'];
 
-/** The texts of the pieces that count as refused after a first answer, by a server that then refuses `b` alone. */
-async function refusedAfter(error: string): Promise<string[]> {
-  const answer: Rejection = { kind: 'refused', status: 400, error, scope: 'lines' };
-  const send = (payload: Buffer): Promise<Outcome> =>
-    Promise.resolve(payload.includes('b v=') ? answer : { kind: 'stored' });
-  const search = await findRefused(LINES, answer, { send, maxRequests: Infinity });
-  assert.equal(search.kind, 'searched');
-  return search.refused.map(({ payload }) => payload.toString());
+function refused(error: string, scope: Scope = 'lines'): Rejection {
+  return { kind: 'refused', status: 400, error, scope };
 }
 
-const ONLY_B = ['b v="x" 1\n'];
-const ALL = [LINES.toString()];
+function body(points: number): Buffer {
+  const lines = Array.from({ length: points }, (_, index) => `m,l=l${index} v=1 ${index}\n`);
+  return Buffer.from(lines.join(''));
+}
 
-const conflict = (name: string) =>
-  `partial write: field type conflict: input field "v" on measurement "${name}" is type string, already exists as type float`;
+function linesIn(payload: Buffer): string[] {
+  return payload.toString().split('\n').slice(0, -1);
+}
 
-const refusals: [error: string, refused: string[]][] = [
-  [`${conflict('b')} dropped=1`, ONLY_B],
-  [`${conflict('b')} dropped=4`, ALL],
-  // The names in it are the client's.
-  [`${conflict('x dropped=4')} dropped=1`, ONLY_B],
-  // 1.12 says this behind every partial write.
-  [`${conflict('b')} dropped=1 for database: d for retention policy: autogen`, ONLY_B],
-  [`${conflict('b')} dropped=4 for database: d for retention policy: autogen`, ALL],
-];
+/** A server that refuses bodies with a line that `isBad`, and notes what it was sent. */
+function server(isBad: (line: string) => boolean, error = 'conflict dropped=0') {
+  const sent: string[][] = [];
+  const send = (payload: Buffer): Promise<Outcome> => {
+    const lines = linesIn(payload);
+    sent.push(lines);
+    return Promise.resolve(lines.some(isBad) ? refused(error) : { kind: 'stored' });
+  };
+  return { sent, send };
+}
 
-for (const [error, expected] of refusals) {
-  test(`what is refused after: ${error}`, async () => {
-    assert.deepEqual(await refusedAfter(error), expected);
+test('the bad lines are found, the others stored, in few requests', async () => {
+  const check = async (points: number, bad: number[], maxRequests: number): Promise<void> => {
+    const badLines = bad.map((index) => `m,l=l${index} v=1 ${index}`);
+    const { sent, send } = server((line) => badLines.includes(line));
+    const search = await findRefused(body(points), refused('x'), { send, maxRequests: Infinity });
+    assert.ok(search.kind === 'searched');
+    assert.deepEqual(
+      search.refused.flatMap(({ payload }) => linesIn(payload)),
+      badLines,
+    );
+    assert.ok(sent.length <= maxRequests, `${sent.length} requests`);
+    const stored = sent.filter((lines) => !lines.some((line) => badLines.includes(line))).flat();
+    assert.deepEqual(
+      stored,
+      linesIn(body(points)).filter((line) => !badLines.includes(line)),
+      'each good line is stored once, in order',
+    );
+  };
+  await check(1, [0], 0);
+  await check(2, [0], 2);
+  await check(2, [1], 2);
+  await check(3, [0, 1, 2], 4);
+  await check(10_000, [0], 30);
+  await check(10_000, [9_999], 30);
+  await check(10_000, [4_711], 30);
+  await check(10_000, [17, 5_000, 5_001], 90);
+});
+
+test('what is sent in vain is not sent', async () => {
+  const check = async (answer: Rejection, expired: number): Promise<void> => {
+    const { sent, send } = server(() => true);
+    const search = await findRefused(body(100), answer, { send, maxRequests: Infinity });
+    assert.ok(search.kind === 'searched');
+    assert.equal(sent.length, 0, answer.error);
+    assert.equal(search.expired, expired);
+    const points = search.refused.reduce((sum, lines) => sum + lines.points, 0);
+    assert.equal(points, expired === 0 ? 100 : 0);
+  };
+  await check(refused('retention policy not found: x', 'all'), 0);
+  await check(refused('partial write: conflict dropped=100'), 0);
+  await check(refused('partial write: points beyond retention policy dropped=7', 'expired'), 7);
+});
+
+test('a body that is too large is halved, whatever its text says', async () => {
+  const sent: number[] = [];
+  const send = (payload: Buffer): Promise<Outcome> => {
+    const { length } = linesIn(payload);
+    sent.push(length);
+    return Promise.resolve(
+      length > 3 ? { kind: 'too large', error: 'dropped=8' } : { kind: 'stored' },
+    );
+  };
+  const tooLarge: Rejection = { kind: 'too large', error: 'dropped=8' };
+  assert.deepEqual(await judge(body(8), tooLarge, { send: send, isSuspect: false }), {
+    kind: 'stored',
   });
-}
+  assert.deepEqual(sent, [4, 2, 2, 4, 2, 2]);
+  const verdict = await judge(body(1), tooLarge, { send: send, isSuspect: false });
+  assert.ok(verdict.kind === 'refused');
+  assert.equal(verdict.status, 413);
+});
 
-function refuses(...ranges: [start: number, end: number][]): Verdict {
-  const error = 'refused';
-  const lines = ranges.map(([start, end]) => ({
-    ...{ payload: LINES.subarray(start, end), points: 1, status: 400, error },
-  }));
-  return { kind: 'refused', status: 400, error, lines };
-}
-
-const divergences: [name: string, verdicts: Verdict[], expected: boolean][] = [
-  ['all stored', [STORED, STORED], false],
-  ['one has not answered', [refuses([0, 8]), { kind: 'spilled' }], false],
-  ['one refuses a line', [STORED, refuses([0, 8])], true],
-  ['one drops points that have expired', [STORED, refuses()], false],
-  ['both refuse the same line', [refuses([0, 8]), refuses([0, 8])], false],
-  [
-    'both refuse the same lines in other pieces',
-    [refuses([0, 18]), refuses([0, 8], [8, 18])],
-    false,
-  ],
-  ['each refuses another line', [refuses([0, 8]), refuses([8, 18])], true],
-];
-
-for (const [name, verdicts, expected] of divergences) {
-  test(`replicas differ: ${name}`, () => {
-    assert.equal(diverge(verdicts), expected);
+test('the client is told the first answer, which counts all that was dropped', async () => {
+  const { send } = server((line) => line.includes('=l3 '), 'of a piece dropped=0');
+  const verdict = await judge(body(8), refused('of the whole dropped=1'), {
+    send: send,
+    isSuspect: false,
   });
-}
+  assert.ok(verdict.kind === 'refused');
+  assert.equal(verdict.error, 'of the whole dropped=1');
+  assert.equal(verdict.lines[0]?.error, 'of a piece dropped=0');
+});
 
-test('a dead point keeps the beginning of an error that lists very many lines', () => {
-  const error = 'unable to parse. '.repeat(100_000);
-  const context = { timeMs: 0, db: 'd', rp: '', precision: 'ns' };
-  const points = deadPointsOf({ payload: LINES, points: 4, status: 400, error }, context);
+test('a search ends when the backend does, and when its requests are spent', async () => {
+  let requests = 0;
+  const failing = (): Promise<Outcome> => {
+    requests += 1;
+    return Promise.resolve(requests < 3 ? refused('x') : { kind: 'failed', reason: 'gone' });
+  };
+  assert.deepEqual(await judge(body(100), refused('x'), { send: failing, isSuspect: false }), {
+    kind: 'failed',
+    reason: 'gone',
+  });
+
+  const { sent, send } = server(() => true);
+  const search = await findRefused(body(100), refused('x'), { send, maxRequests: 10 });
+  assert.equal(sent.length, 10);
+  assert.ok(search.kind === 'searched');
   assert.deepEqual(
-    points.map((point) => point.error),
-    Array.from({ length: 4 }, () => error.slice(0, 1024)),
+    search.refused.flatMap(({ payload }) => linesIn(payload)),
+    linesIn(body(100)),
+    'what was not looked into counts as refused',
   );
 });

@@ -1,0 +1,114 @@
+import { strict as assert } from 'node:assert';
+import { test } from 'node:test';
+import { Budget } from '../../src/core/budget.ts';
+import type { Batch } from '../../src/write/batch.ts';
+import { Coalescer, type Delivery, type Destination } from '../../src/write/coalescer.ts';
+import { STORED, type Verdict } from '../../src/write/verdict.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { partOf, TARGET } from './parts.ts';
+
+/** A backend that notes what it gets and answers when the test says so. */
+class Inbox implements Destination {
+  readonly batches: string[] = [];
+  readonly #open: { answer: (verdicts: readonly Verdict[]) => void; batch: Batch }[] = [];
+
+  deliver(batch: Batch): Delivery {
+    this.batches.push(batch.parts.map(({ payload }) => payload.toString().split(' ')[0]).join('+'));
+    const verdicts = new Promise<readonly Verdict[]>((answer) => {
+      this.#open.push({ answer, batch });
+    });
+    return { verdicts, released: verdicts.then(() => undefined) };
+  }
+
+  /** Answers the oldest batch. */
+  answer(verdict: Verdict = STORED): void {
+    const first = this.#open.shift();
+    assert.ok(first !== undefined, 'nothing to answer');
+    first.answer(first.batch.parts.map(() => verdict));
+  }
+}
+
+function open(maxPoints = 10, maxWaitMs = 1_000) {
+  const clock = new FakeClock();
+  const budget = new Budget(1_000_000);
+  const [fast, slow] = [new Inbox(), new Inbox()];
+  const coalescer = new Coalescer(
+    { target: TARGET, destinations: [fast, slow], maxPoints, maxWaitMs, gzipLevel: 1 },
+    clock,
+    budget,
+  );
+  return { clock, budget, fast, slow, coalescer };
+}
+
+test('an idle one sends at once, a busy one when the fastest backend has answered', async () => {
+  const { clock, fast, slow, coalescer } = open();
+  for (const name of ['a', 'b', 'c']) void coalescer.add(partOf(name));
+  assert.deepEqual(fast.batches, ['a']);
+  fast.answer();
+  await clock.advance(0);
+  assert.deepEqual(fast.batches, ['a', 'b+c']);
+  void coalescer.add(partOf('d'));
+  slow.answer(); // a, which another has answered before: tells nothing about b+c
+  await clock.advance(0);
+  assert.deepEqual(fast.batches, ['a', 'b+c']);
+  fast.answer();
+  await clock.advance(0);
+  assert.deepEqual(fast.batches, ['a', 'b+c', 'd']);
+  assert.deepEqual(slow.batches, fast.batches);
+});
+
+test('a full batch leaves at once, and none holds more than its limit', () => {
+  const { fast, coalescer } = open(5);
+  void coalescer.add(partOf('a'));
+  for (const [name, points] of [
+    ['b', 2],
+    ['c', 2],
+    ['d', 1],
+    ['e', 4],
+    ['f', 3],
+    ['g', 9],
+  ] as const) {
+    void coalescer.add(partOf(name, points));
+  }
+  assert.deepEqual(fast.batches, ['a', 'b+c+d', 'e', 'f', 'g']);
+});
+
+test('nobody waits longer than the interval', async () => {
+  const { clock, fast, coalescer } = open(10, 1_000);
+  void coalescer.add(partOf('a'));
+  void coalescer.add(partOf('b'));
+  await clock.advance(600);
+  void coalescer.add(partOf('c'));
+  await clock.advance(399);
+  assert.deepEqual(fast.batches, ['a']);
+  await clock.advance(1);
+  assert.deepEqual(fast.batches, ['a', 'b+c']);
+  assert.equal(clock.pending, 0);
+});
+
+test('each part gets its own verdict of every backend, once all have answered', async () => {
+  const { clock, fast, slow, coalescer, budget } = open();
+  const first = coalescer.add(partOf('a'));
+  const second = coalescer.add(partOf('b'));
+  fast.answer();
+  await clock.advance(0);
+  let isSettled = false;
+  void first.then(() => {
+    isSettled = true;
+  });
+  await clock.advance(0);
+  assert.ok(!isSettled, 'one backend has not answered');
+  slow.answer({ kind: 'spilled' });
+  assert.deepEqual(await first, [STORED, { kind: 'spilled' }]);
+  assert.ok(!coalescer.isIdle);
+  assert.ok(budget.used > 0);
+  fast.answer({ kind: 'refused', status: 400, error: 'x', lines: [] });
+  slow.answer();
+  assert.deepEqual(
+    (await second).map(({ kind }) => kind),
+    ['refused', 'stored'],
+  );
+  await clock.advance(0);
+  assert.ok(coalescer.isIdle);
+  assert.equal(budget.used, 0);
+});
