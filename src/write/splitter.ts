@@ -19,6 +19,9 @@ export interface SplitterOptions {
 /** UTF-16 units of lines that an error repeats: the body may hold nothing but invalid lines. */
 const MAX_REPORTED_LENGTH = 64 * 1024;
 
+/** Bytes of one line that an error repeats. InfluxDB repeats all, and refuses keys above 65,535 bytes. */
+const MAX_REPORTED_LINE_BYTES = 1024 * 1024;
+
 /** Names of measurements without a route that are told apart: each may be another one. */
 const MAX_UNROUTED_NAMES = 1000;
 
@@ -84,7 +87,7 @@ export class Unparsable {
   add(line: Buffer, reason: string): void {
     this.count += 1;
     if (this.#length >= MAX_REPORTED_LENGTH) return;
-    const text = `unable to parse '${line.toString('utf8', 0, MAX_REPORTED_LENGTH)}': ${reason}`;
+    const text = `unable to parse '${line.toString('utf8', 0, MAX_REPORTED_LINE_BYTES)}': ${reason}`;
     this.#texts.push(text);
     this.#length += text.length;
   }
