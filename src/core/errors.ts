@@ -8,6 +8,7 @@ export const ERRORS = {
   DATABASE_UNKNOWN: { status: 404 },
   PRECISION_INVALID: { status: 400 },
   CONSISTENCY_INVALID: { status: 400 },
+  POLICY_TOO_LONG: { status: 400 },
   BODY_MALFORMED: { status: 400 },
   BODY_TOO_LARGE: { status: 413 },
   QUERY_MISSING: { status: 400 },

@@ -67,3 +67,15 @@ test('timestamps from the proxy may make a request too large', async (t) => {
   assert.equal(await write('m v=1 1\n'.repeat(12_000)), 204);
   assert.equal(await write('m v=1\n'.repeat(12_000)), 413);
 });
+
+test('a policy name that no server would read is refused here', async (t) => {
+  const [a, b] = [await scriptedBackend(t), await scriptedBackend(t)];
+  const proxy = await startProxy(t, pairConfig([a.url, b.url]));
+  await drained(proxy);
+  const write = (rp: string) => proxy.request(`/write?db=metrics&rp=${rp}`, { body: 'm v=1 1' });
+  const answer = await write('x'.repeat(100_000));
+  assert.equal(answer.status, 400);
+  assert.equal(answer.text, '{"error":"retention policy name is longer than 1024 bytes"}\n');
+  assert.deepEqual(proxy.logged('backend is catching up'), []);
+  assert.equal((await write('x'.repeat(1024))).status, 204);
+});

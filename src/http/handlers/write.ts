@@ -23,6 +23,9 @@ export interface WriteHandlerDeps {
   readonly log: Log;
 }
 
+/** Of a retention policy's name: percent-encoded it still fits the 8 KiB that load balancers take for a URL. */
+const MAX_POLICY_BYTES = 1024;
+
 const NO_CONTENT: Reply = { status: 204 };
 
 /** `POST /write`, with InfluxDB's parameters, checks and words (`serveWrite`, influxd 1.6.7; precision as 1.11). */
@@ -48,12 +51,13 @@ async function write(exchange: Exchange, deps: WriteHandlerDeps): Promise<Reply>
   checkDatabase(parameters.get('db') ?? '', deps.db);
   const precision = readPrecision(parameters);
   checkConsistency(parameters.get('consistency') ?? '');
+  const rp = parameters.get('rp') ?? '';
+  checkPolicy(rp);
   const { bytes, release } = await readBody(exchange, deps.limits, deps.budget);
   try {
     if (deps.tracing) {
       deps.log.info({ requestId: exchange.requestId, lines: bytes.toString('utf8') }, 'write');
     }
-    const rp = parameters.get('rp') ?? '';
     const client = exchange.request.socket.remoteAddress ?? '';
     const error = await deps.writePath.write({ client, rp, precision, body: bytes });
     return error === undefined ? NO_CONTENT : errorReply(error.status, error.error);
@@ -76,6 +80,13 @@ function readPrecision(parameters: Parameters): Precision {
   if (precision !== undefined) return precision;
   const text = `invalid precision ${JSON.stringify(given)} (use n, u, ms, s, m or h)`;
   throw new ProxyError('PRECISION_INVALID', text);
+}
+
+/** In the URL of a write it would be too long for some server or what stands before it: not a refusal but an outage. */
+function checkPolicy(rp: string): void {
+  if (Buffer.byteLength(rp) <= MAX_POLICY_BYTES) return;
+  const text = `retention policy name is longer than ${MAX_POLICY_BYTES} bytes`;
+  throw new ProxyError('POLICY_TOO_LONG', text);
 }
 
 /** Checked and without effect, as on InfluxDB without a cluster. */
