@@ -18,7 +18,7 @@ INSTALLED := node_modules/.installed-lock.json
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install deps servers build lint format test fuzz bench demo check coverage run pack clean
+.PHONY: help install deps servers build lint format test fuzz torture bench demo check coverage run pack clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -73,6 +73,9 @@ run: build ## the proxy with config.example.json
 pack: deps ## the package as npm would publish it, unpacked and started
 	npm pack --loglevel=error
 	@sh test/support/check-package.sh influx-proxy-$$(node -p 'require("./package.json").version').tgz
+
+torture: build servers ## guarantees of the write path under thousands of seeded faults; TORTURE_SCHEDULES=2000
+	TORTURE_SCHEDULES=$(or $(TORTURE_SCHEDULES),2000) $(NODE_TEST) dist/test/torture/simulation.test.js
 
 clean: ## remove what was built, stale compiled tests included
 	rm -rf dist coverage *.tgz

@@ -34,6 +34,10 @@ export interface ClientDeps {
 const FIRST_HOUR = 472_222;
 const PRECISIONS = Object.keys(NANOSECONDS_PER) as Precision[];
 
+function sharedSeries(k: number): string {
+  return `both,client=all,k=${k}`;
+}
+
 /** Writes and deletes points of its own, again and again, each write only after the one before it was answered for good. */
 export class Client {
   isDone = false;
@@ -65,7 +69,7 @@ export class Client {
       this.attempts += 1;
       const answer = post(request);
       // A request that is given up is carried out all the same.
-      const isHasty = !plan.untimed && random.chance(0.05);
+      const isHasty = !plan.untimed && random.chance(0.1);
       const patience = scheduler.sleep(random.between(0, 600)).then(() => undefined);
       const reply = await (isHasty ? Promise.race([answer, patience]) : answer);
       if (reply !== undefined && reply.kind !== 'unavailable') return reply;
@@ -79,11 +83,15 @@ export class Client {
     if (random.chance(0.1)) {
       return { ordinal, series: this.#series(random.pick(MEASUREMENTS), random.between(0, 2)) };
     }
-    const rp = random.weighted({ '': 5, autogen: 2, short: 2, gone: 0.15 });
-    const precision = random.pick(PRECISIONS);
+    const rp = random.weighted({ '': 6, autogen: 2, short: 2, gone: 0.15 });
+    const precision = random.chance(0.3) ? 's' : random.pick(PRECISIONS);
     const lines = Array.from({ length: random.between(1, 8) }, () =>
       this.#line(ordinal, precision),
     );
+    // Written by all clients in no order: only what may share a request is one sequence on every backend.
+    if (rp === '' && precision === 's' && random.chance(0.7)) {
+      lines.push(parseLine(`${sharedSeries(random.between(0, 1))} v=${ordinal} 1699999200`));
+    }
     const rubbish = random.chance(0.02) ? [this.#rubbish(ordinal)] : [];
     return {
       ...{ ordinal, client: `client ${this.#id}`, rp, precision },
