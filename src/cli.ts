@@ -52,10 +52,15 @@ export async function main(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode;
     // Whoever read our output (`head`) has seen enough.
     if (codeOf(error) === 'EPIPE') return 0;
-    if (!(error instanceof ProxyError)) throw error;
+    if (!(error instanceof ProxyError) && !isRefusalOfSystem(error)) throw error;
     process.stderr.write(`influx-proxy: ${error.message}\n`);
     return 1;
   }
+}
+
+/** A folder that cannot be made, a file that cannot be written: the message names it, and a stack would only hide it. */
+function isRefusalOfSystem(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error;
 }
 
 /** The older proxy's flags had one dash or two. */
