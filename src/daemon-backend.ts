@@ -15,6 +15,8 @@ const SEGMENT_BYTES = 16 * 1024 * 1024;
 
 export interface DaemonBackendDeps {
   readonly dataDir: string;
+  /** See SenderOptions. */
+  readonly maxQueuedBytes: number;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -42,7 +44,7 @@ export class DaemonBackend {
     const probe = (timeoutMs: number): Promise<string> => server.ping(timeoutMs);
     const health = new Health({ name, checkInterval, probe }, clock, log);
     const sender = new Sender(
-      { name, ...config },
+      { name, ...config, maxQueuedBytes: deps.maxQueuedBytes },
       {
         ...deps,
         send: (body) => server.write(body),

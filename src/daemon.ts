@@ -51,7 +51,14 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
   const budget = new Budget(config.proxy.maxInflightBytes);
   const backends = new Map<string, DaemonBackend>();
   for (const [name, backend] of Object.entries(config.backends)) {
-    backends.set(name, await DaemonBackend.open(name, backend, { ...deps, dataDir }));
+    backends.set(
+      name,
+      await DaemonBackend.open(name, backend, {
+        ...deps,
+        dataDir,
+        maxQueuedBytes: config.proxy.maxInflatedSize,
+      }),
+    );
   }
   const daemon = new Daemon(config, { ...deps, backends, budget, lock });
   try {

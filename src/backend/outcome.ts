@@ -115,8 +115,8 @@ export function errorTextOf(body: string): string {
   return body.trim();
 }
 
-/** A longer wait is a mistake more often than a wish; and Node's timers fire at once beyond 24 days. */
-const MAX_RETRY_AFTER_MS = 3_600_000;
+/** A longer wait is a load balancer's page more often than a wish, and keeps a replica from catching up. */
+const MAX_RETRY_AFTER_MS = 60_000;
 
 /** `Retry-After` is whole seconds or an HTTP date; anything else counts as absent. Milliseconds from `now`. */
 export function retryAfterMsOf(header: string | undefined, now: number): number | undefined {

@@ -47,7 +47,8 @@ export class HttpServer {
   listen(): Promise<number> {
     const { host, port } = this.#options;
     return new Promise((resolve, reject) => {
-      this.#server.once('error', (error) => {
+      // Stays for good: once it listens, an error is about one connection, and must not end the process.
+      this.#server.on('error', (error) => {
         const text = `cannot listen on ${host ?? ''}:${port}: ${messageOf(error)}`;
         reject(new ProxyError('LISTEN_FAILED', text, { cause: error }));
       });

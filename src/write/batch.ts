@@ -62,12 +62,15 @@ export class Batch {
   }
 }
 
-/** Batches of targets with equal keys go one after the other. */
-export function orderKey({ routeId, precision, rp }: WriteTarget): string {
-  return `${routeId} ${precision} ${rp}`;
+/**
+ * Batches of targets with equal keys go to a backend one after the other. Precision has no part in it: two precisions can
+ * name the same point, and which write of it is the last must be the same on every replica.
+ */
+export function orderKey({ routeId, rp }: WriteTarget): string {
+  return `${routeId} ${rp}`;
 }
 
-/** Parts of targets with equal keys may share a batch. */
-export function batchKey(target: WriteTarget): string {
-  return `${target.suspect ?? ''} ${orderKey(target)}`;
+/** Parts of targets with equal keys may share a batch, and such batches a request. */
+export function shareKey(target: WriteTarget): string {
+  return `${target.suspect ?? ''} ${target.precision} ${orderKey(target)}`;
 }

@@ -1,6 +1,7 @@
+import { type Batch, shareKey } from './batch.ts';
 import type { BatchShipment } from './shipment.ts';
 
-/** The batches of one write target at one backend: at most one request is under way, the others wait in order. */
+/** The batches of one route and rp at one backend: at most one request is under way, the others wait in order. */
 export class Lane {
   #underway: readonly BatchShipment[] = [];
   #queue: BatchShipment[] = [];
@@ -13,18 +14,15 @@ export class Lane {
     this.#queue.push(shipment);
   }
 
-  /** What the next request carries: the oldest batch and those behind it that fit `maxPoints` with it. */
+  /** What the next request carries: the oldest batch and those behind it that may share a request with it. */
   take(maxPoints: number): readonly BatchShipment[] {
-    let count = 0;
+    const [first] = this.#queue;
     let points = 0;
-    for (const { batch } of this.#queue) {
+    const end = this.#queue.findIndex(({ batch }) => {
       points += batch.points;
-      const isAlone = batch.target.suspect !== undefined;
-      if (count > 0 && (points > maxPoints || isAlone)) break;
-      count += 1;
-      if (isAlone) break;
-    }
-    this.#underway = this.#queue.splice(0, count);
+      return batch !== first?.batch && (points > maxPoints || !mayShare(batch, first?.batch));
+    });
+    this.#underway = this.#queue.splice(0, end === -1 ? this.#queue.length : end);
     return this.#underway;
   }
 
@@ -38,4 +36,8 @@ export class Lane {
     this.#queue = [];
     return [...this.#underway.filter(({ isSettled }) => !isSettled), ...waiting];
   }
+}
+
+function mayShare(batch: Batch, first: Batch | undefined): boolean {
+  return first !== undefined && shareKey(batch.target) === shareKey(first.target);
 }

@@ -26,7 +26,7 @@ export interface LanesDeps {
 }
 
 /**
- * The live requests to one backend. Batches of one write target go one request at a time, in the order in which they
+ * The live requests to one backend. Batches of one route and rp go one request at a time, in the order in which they
  * came. A statement goes when every batch before it has been answered, and no batch after it goes before it has been.
  */
 export class Lanes {

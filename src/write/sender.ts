@@ -25,6 +25,8 @@ export interface SenderOptions {
   readonly interval: number;
   readonly spillAfter: number;
   readonly rewriteInterval: number;
+  /** Bytes of lines that may wait in memory for a slow backend; beyond it they wait on disk. */
+  readonly maxQueuedBytes: number;
 }
 
 export interface SenderDeps {
@@ -38,9 +40,6 @@ export interface SenderDeps {
   readonly log: Log;
   readonly random: () => number;
 }
-
-/** Bytes of lines that may wait in memory for a slow backend; beyond it they wait on disk. */
-const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
 
 /** The first pause between replay attempts; it doubles up to `rewriteInterval`. */
 const MIN_REPLAY_PAUSE_MS = 100;
@@ -132,7 +131,10 @@ export class Sender implements Destination {
 
   deliver(batch: Batch): Delivery {
     const shipment = new BatchShipment(batch);
-    if (this.#phase === 'live' && this.#queuedBytes > MAX_QUEUED_BYTES) this.#catchUp('queue full');
+    const { maxQueuedBytes } = this.#options;
+    if (this.#phase === 'live' && this.#queuedBytes > maxQueuedBytes) {
+      this.#catchUp('queue full');
+    }
     this.#count(shipment);
     if (this.#ship(shipment)) this.#limit(shipment);
     return shipment;
@@ -255,7 +257,7 @@ export class Sender implements Destination {
 
   async #replay(failure?: Failure): Promise<void> {
     let failures = 0;
-    if (failure !== undefined) await this.#pause(this.#delayAfter(failure, failures++));
+    if (failure !== undefined) await this.#pause(failure, this.#delayAfter(failure, failures++));
     for (;;) {
       await this.#lanes.whenQuiet();
       if (this.#stop.signal.aborted) return;
@@ -272,7 +274,7 @@ export class Sender implements Destination {
         const delay = this.#delayAfter(step, failures++);
         const { reason } = step;
         this.#deps.log.warn({ backend: this.name, reason, delay }, 'replay failed');
-        await this.#pause(delay);
+        await this.#pause(step, delay);
       } else failures = 0;
       if (step.kind === 'idle') await this.#lastAppend;
     }
@@ -284,7 +286,9 @@ export class Sender implements Destination {
     return retryAfterMs ?? backoffMs(failures, backoff, this.#deps.random);
   }
 
-  #pause(delay: number): Promise<void> {
-    return this.#deps.clock.sleep(delay, this.#stop.signal);
+  /** A server that is down is tried as soon as it is up again, unless it has asked for more time. */
+  async #pause({ retryAfterMs }: Failure, delay: number): Promise<void> {
+    if (this.#deps.health.isDown && retryAfterMs === undefined) return;
+    await this.#deps.clock.sleep(delay, this.#stop.signal);
   }
 }

@@ -5,7 +5,7 @@ import { NANOSECONDS_PER, type Precision } from '../lineprotocol/precision.ts';
 import { scanInPieces } from '../lineprotocol/scanner.ts';
 import type { Counters } from '../metrics/counters.ts';
 import type { Keymap, Route } from '../routing/keymap.ts';
-import { batchKey, type Part, type WriteTarget } from './batch.ts';
+import { shareKey, type Part, type WriteTarget } from './batch.ts';
 import { Coalescer } from './coalescer.ts';
 import type { Sender } from './sender.ts';
 import { type Lines, Splitter } from './splitter.ts';
@@ -133,7 +133,7 @@ export class WritePath {
   }
 
   #add(route: Route, target: WriteTarget, part: Part): Promise<readonly Verdict[]> {
-    const key = batchKey(target);
+    const key = shareKey(target);
     const coalescer = this.#coalescers.get(key) ?? this.#openCoalescer(key, route, target);
     const verdicts = coalescer.add(part);
     const forgetIdle = (): void => {

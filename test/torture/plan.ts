@@ -75,6 +75,7 @@ function drawBackend(name: string, random: Random, tight: boolean): BackendPlan 
     rewriteInterval: random.pick([100, 1000, 5000]),
     timeout: spillAfter + random.pick([20, 300, 3000]),
     checkInterval: random.pick([50, 300, 1000]),
+    maxQueuedBytes: random.pick([200, 5_000, 1_000_000]),
     maxSpillBytes: tight ? random.between(12_000, 30_000) : 10_000_000,
     segmentBytes: random.pick([200, 1_000, 8_000, 1_000_000]),
     strangers: random.chance(0.12) ? ['split'] : [],

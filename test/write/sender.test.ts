@@ -23,6 +23,7 @@ const OPTIONS = {
   interval: 1_000,
   spillAfter: 20_000,
   rewriteInterval: 20,
+  maxQueuedBytes: 1_000_000,
 };
 
 interface Bench {
