@@ -62,8 +62,8 @@ export async function retryDeadLetters(request: CommandRequest): Promise<number>
   } finally {
     await retry.close();
   }
-  const { stored, refused, unsent, unreadable: odd, failure } = retry;
-  const counts = { stored, refused, unsent, unreadable: odd, failure: failure ?? null };
+  const { stored, expired, refused, unsent, unreadable: odd, failure } = retry;
+  const counts = { stored, expired, refused, unsent, unreadable: odd, failure: failure ?? null };
   await write(json ? jsonLine({ backend: backend.name, ...counts }) : reportOf(retry, backend));
   return refused + unsent + odd === 0 ? 0 : 1;
 }
@@ -138,9 +138,10 @@ function textOf(point: DeadPoint | undefined, raw: Buffer): string {
 }
 
 function reportOf(retry: Retry, { name }: NamedBackend): string {
-  const { stored, refused, unsent, unreadable: odd, failure } = retry;
+  const { stored, expired, refused, unsent, unreadable: odd, failure } = retry;
   const lines = [
     `stored ${count(stored, 'point')} on ${name}`,
+    ...(expired > 0 ? [`too old for the retention policy and dropped: ${expired}`] : []),
     ...(refused > 0 ? [`refused again and kept: ${refused}`] : []),
     ...(unsent > 0 ? [`not sent and kept: ${unsent}, because of ${failure ?? ''}`] : []),
     ...(odd > 0 ? [`not dead letters and kept: ${odd}`] : []),

@@ -2,10 +2,12 @@ import { InfluxServer } from '../backend/influxdb.ts';
 import type { BackendConfig } from '../config/schema.ts';
 import type { Clock } from '../core/time.ts';
 import { type DeadPoint, decodeDeadPoint, encodeDeadPoint } from '../spill/dead-point.ts';
-import { resend } from '../write/resend.ts';
+import { type Resent, resend } from '../write/resend.ts';
 
 /** Bytes of dead letters that are in memory at a time. */
 const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
+
+type Answered = Extract<Resent, { kind: 'answered' }>;
 
 interface Entry {
   readonly point: DeadPoint;
@@ -16,6 +18,8 @@ interface Entry {
 /** Sends dead letters to their backend again, and tells which of them are to be kept. */
 export class Retry {
   stored = 0;
+  /** Not kept: older than what the backend's retention policy holds. */
+  expired = 0;
   /** Kept, with the backend's new words. */
   refused = 0;
   /** Kept as they are, because the backend did not answer. */
@@ -61,26 +65,28 @@ export class Retry {
 
   async *#retry(window: readonly Entry[]): AsyncIterable<Buffer> {
     for (const group of groupsOf(window)) {
-      const refused = await this.#resend(group);
-      if (refused === undefined) {
+      const answer = await this.#resend(group);
+      if (answer === undefined) {
         this.unsent += group.length;
         for (const { line } of group) yield line;
       } else {
+        const { refused, expired } = answer;
         this.refused += refused.length;
-        this.stored += group.length - refused.length;
+        this.expired += expired;
+        this.stored += group.length - refused.length - expired;
         for (const point of refused) yield Buffer.from(encodeDeadPoint(point).trimEnd());
       }
     }
   }
 
-  /** Those that were refused again; undefined when it was not possible to find out. */
-  async #resend(group: readonly Entry[]): Promise<readonly DeadPoint[] | undefined> {
+  /** Undefined when it was not possible to find out. */
+  async #resend(group: readonly Entry[]): Promise<Answered | undefined> {
     if (this.failure !== undefined) return undefined;
     const resent = await resend(
       group.map(({ point }) => point),
       { send: (db, body) => this.#serverOf(db).write(body), clock: this.#clock },
     );
-    if (resent.kind === 'answered') return resent.refused;
+    if (resent.kind === 'answered') return resent;
     this.failure = resent.reason;
     return undefined;
   }

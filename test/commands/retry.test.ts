@@ -83,6 +83,14 @@ test('only what is refused again is kept, with the new words', async (t) => {
   assert.deepEqual([retry.stored, retry.refused, retry.failure], [2, 2, undefined]);
 });
 
+test('what is too old for the retention policy is counted, and not kept', async (t) => {
+  const error = 'partial write: points beyond retention policy dropped=1';
+  const answer = { status: 400, body: JSON.stringify({ error }) };
+  const lines = ['a v=1 1', 'a v=2 2'].map((line) => entry(line));
+  const { kept, retry } = await retried(t, lines, () => answer);
+  assert.deepEqual([kept, retry.expired, retry.stored], [[], 1, 1]);
+});
+
 test('what the server does not answer is kept as it is, and nothing more is sent', async (t) => {
   const lines = ['a', 'down', 'b', 'c'].map((name) => entry(`${name} v=1 1`));
   const { requests, kept, retry } = await retried(

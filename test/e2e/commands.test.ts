@@ -160,7 +160,14 @@ test('an operator has refused points tried again', async (t) => {
     await b.stop();
     const down = await run('dead-letter', 'retry', 'b', '--json');
     assert.deepEqual([down.code, down.stderr], [1, '']);
-    const counts = { stored: 0, refused: 0, unsent: 2, unreadable: 0, failure: 'ECONNREFUSED' };
+    const counts = {
+      stored: 0,
+      expired: 0,
+      refused: 0,
+      unsent: 2,
+      unreadable: 0,
+      failure: 'ECONNREFUSED',
+    };
     assert.deepEqual(JSON.parse(down.stdout), { backend: 'b', ...counts });
     assert.equal((await json('dead-letter', 'show', 'b')).length, 2);
     await b.start();
