@@ -8,6 +8,7 @@ import { openLog, STDERR } from './core/log.ts';
 import { systemClock } from './core/time.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { Keymap } from './routing/keymap.ts';
+import { nodeDisk } from './spill/disk.ts';
 import { explainLines } from './write/explain.ts';
 
 interface Options {
@@ -144,6 +145,7 @@ async function run(options: Options): Promise<void> {
   const config = loadConfig(options.config);
   const daemon = await startDaemon(config, {
     clock: systemClock,
+    disk: nodeDisk,
     log: openLog(options.logFilePath),
     random: Math.random,
     version: programVersion(),

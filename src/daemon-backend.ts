@@ -4,10 +4,13 @@ import type { BackendConfig } from './config/schema.ts';
 import type { Log } from './core/log.ts';
 import type { Clock } from './core/time.ts';
 import type { Replica } from './query/replica.ts';
-import { deadLetterFileOf, spillDirectoryOf } from './spill/data-dir.ts';
+import { deadLetterFileOf, detachedFileOf, spillDirectoryOf } from './spill/data-dir.ts';
 import { DeadLetter } from './spill/dead-letter.ts';
-import { nodeDisk } from './spill/disk.ts';
+import { DetachedMarker } from './spill/detached-marker.ts';
+import type { Disk } from './spill/disk.ts';
+import type { FreeSpace } from './spill/free-space.ts';
 import { Spill } from './spill/spill.ts';
+import { Detachment } from './write/detachment.ts';
 import { Sender } from './write/sender.ts';
 
 /** A segment is the piece in which disk space comes back while a backlog drains. */
@@ -17,6 +20,8 @@ export interface DaemonBackendDeps {
   readonly dataDir: string;
   /** See SenderOptions. */
   readonly maxQueuedBytes: number;
+  readonly disk: Disk;
+  readonly space: FreeSpace;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -34,10 +39,16 @@ export class DaemonBackend {
   readonly #deadLetter: DeadLetter;
 
   private constructor(
-    parts: { name: string; config: BackendConfig; spill: Spill; deadLetter: DeadLetter },
+    parts: {
+      name: string;
+      config: BackendConfig;
+      spill: Spill;
+      deadLetter: DeadLetter;
+      detachment: Detachment;
+    },
     deps: DaemonBackendDeps,
   ) {
-    const { name, config, spill, deadLetter } = parts;
+    const { name, config, spill, deadLetter, detachment } = parts;
     const { clock, log } = deps;
     const server = new InfluxServer(config, clock);
     const { checkInterval } = config;
@@ -52,6 +63,7 @@ export class DaemonBackend {
         health,
         spill,
         deadLetter,
+        detachment,
       },
     );
     this.name = name;
@@ -70,17 +82,19 @@ export class DaemonBackend {
     config: BackendConfig,
     deps: DaemonBackendDeps,
   ): Promise<DaemonBackend> {
-    const { dataDir, log } = deps;
+    const { dataDir, disk, log } = deps;
     const spill = await Spill.open(
       {
         directory: spillDirectoryOf(dataDir, name),
         maxBytes: config.maxSpillBytes,
         segmentBytes: SEGMENT_BYTES,
       },
-      { disk: nodeDisk, log },
+      { disk, log },
     );
-    const deadLetter = await DeadLetter.open(deadLetterFileOf(dataDir, name), nodeDisk);
-    return new DaemonBackend({ name, config, spill, deadLetter }, deps);
+    const deadLetter = await DeadLetter.open(deadLetterFileOf(dataDir, name), disk);
+    const marker = new DetachedMarker(detachedFileOf(dataDir, name), disk);
+    const detachment = await Detachment.open({ name, ...config }, { ...deps, marker });
+    return new DaemonBackend({ name, config, spill, deadLetter, detachment }, deps);
   }
 
   /** Begins health checks, and the replay of a backlog. */
@@ -97,18 +111,21 @@ export class DaemonBackend {
     await this.#server.close();
     await replayEnded;
     await this.#spill.close();
+    await this.sender.detachment.close();
   }
 
   /** For `/meta`: its own settings, less its secrets, and its state. */
   describe(): Record<string, unknown> {
     const secrets: readonly string[] = ['username', 'password'];
+    const { detachment, isComplete, backlog } = this.sender;
     const settings = Object.entries(this.config).filter(([key]) => !secrets.includes(key));
     return {
       ...Object.fromEntries(settings),
       up: this.health.isUp,
-      state: this.sender.isComplete ? 'complete' : 'catching up',
+      state: detachment.isDetached ? 'detached' : isComplete ? 'complete' : 'catching up',
+      detached: detachment.state,
       version: this.health.version,
-      backlog: this.sender.backlog,
+      backlog,
       deadLetters: this.#deadLetter.entries,
     };
   }
@@ -130,6 +147,9 @@ function replicaOf(
     get isUp() {
       return health.isUp;
     },
+    get isDetached() {
+      return sender.detachment.isDetached;
+    },
     get isComplete() {
       return sender.isComplete;
     },
@@ -139,6 +159,10 @@ function replicaOf(
     get backlogBytes() {
       return sender.backlog.bytes;
     },
-    query: (parameters, headers, signal) => server.query(parameters, headers, signal),
+    query: async (parameters, headers, signal) => {
+      // It may have been detached since the order of the replicas was made.
+      if (sender.detachment.isDetached) throw new Error('it is detached');
+      return server.query(parameters, headers, signal);
+    },
   };
 }

@@ -18,7 +18,8 @@ import { Counters } from './metrics/counters.ts';
 import { Statistics, STATISTICS_MEASUREMENT } from './metrics/statistics.ts';
 import { Executor } from './query/executor.ts';
 import { Keymap, type Route } from './routing/keymap.ts';
-import { nodeDisk } from './spill/disk.ts';
+import type { Disk } from './spill/disk.ts';
+import { FreeSpace } from './spill/free-space.ts';
 import { DirectoryLock } from './spill/lock.ts';
 import type { Sender } from './write/sender.ts';
 import { StatementPath } from './write/statement-path.ts';
@@ -27,6 +28,7 @@ import { WritePath } from './write/write-path.ts';
 export interface DaemonDeps {
   readonly clock: Clock;
   readonly log: Log;
+  readonly disk: Disk;
   /** In [0, 1). */
   readonly random: () => number;
   /** Of this program. */
@@ -46,9 +48,11 @@ const CUT_MS = 1500;
 /** Builds every part in start order. Rejects with a ProxyError when the data directory is in use or the port taken. */
 export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Daemon> {
   const dataDir = path.resolve(config.proxy.dataDir);
-  await nodeDisk.makeDirectory(dataDir);
+  await deps.disk.makeDirectory(dataDir);
   const lock = await DirectoryLock.acquire(dataDir, deps.clock);
   const budget = new Budget(config.proxy.maxInflightBytes);
+  const space = new FreeSpace(dataDir, deps);
+  await space.look();
   const backends = new Map<string, DaemonBackend>();
   for (const [name, backend] of Object.entries(config.backends)) {
     backends.set(
@@ -56,11 +60,12 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
       await DaemonBackend.open(name, backend, {
         ...deps,
         dataDir,
+        space,
         maxQueuedBytes: config.proxy.maxInflatedSize,
       }),
     );
   }
-  const daemon = new Daemon(config, { ...deps, backends, budget, lock });
+  const daemon = new Daemon(config, { ...deps, backends, budget, lock, space });
   try {
     await daemon.listen();
   } catch (error) {
@@ -74,6 +79,7 @@ interface Parts extends DaemonDeps {
   readonly backends: ReadonlyMap<string, DaemonBackend>;
   readonly budget: Budget;
   readonly lock: DirectoryLock;
+  readonly space: FreeSpace;
 }
 
 /** The running proxy. */
@@ -124,15 +130,16 @@ export class Daemon {
   /** Opens the port, and only then starts what works by itself. */
   async listen(): Promise<void> {
     this.#port = await this.#server.listen();
-    for (const backend of this.#parts.backends.values()) backend.start();
-    const { version } = this.#parts;
+    const { backends, space, version } = this.#parts;
+    void space.run();
+    for (const backend of backends.values()) backend.start();
     this.#parts.log.info({ ...this.#address(), version }, 'listening');
     void this.#writeStatistics();
   }
 
   /** Answers what is under way, from disk if a backend is slow, and lets go of every resource. */
   async close(): Promise<void> {
-    const { backends, clock, log, lock } = this.#parts;
+    const { backends, clock, log, lock, space } = this.#parts;
     this.#isClosing = true;
     this.#stop.abort();
     log.info({}, 'shutting down');
@@ -145,6 +152,7 @@ export class Daemon {
     await clock.sleep(CUT_MS, closed.signal);
     this.#server.destroy();
     await Promise.all([...backends.values()].map((backend) => backend.close()));
+    space.close();
     await lock.release();
     log.info({}, 'stopped');
   }
@@ -201,13 +209,14 @@ export class Daemon {
   }
 
   #describe(): unknown {
-    const { backends, budget, clock, version } = this.#parts;
+    const { backends, budget, clock, space, version } = this.#parts;
     return {
       version,
       ...this.#config.proxy,
       ...this.#address(),
       uptimeSeconds: Math.floor((clock.now() - this.#startedAt) / 1000),
       inflightBytes: budget.used,
+      disk: { freeBytes: space.freeBytes, isLow: space.isLow },
       backends: Object.fromEntries(
         [...backends].map(([name, backend]) => [name, backend.describe()]),
       ),

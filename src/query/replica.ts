@@ -8,6 +8,8 @@ export interface Replica {
   readonly db: string;
   /** A new or restored server: never read from, in any zone. */
   readonly writeOnly: boolean;
+  /** It misses points for good: never read from, even if it is the last one. */
+  readonly isDetached: boolean;
   /** Milliseconds for a query from its start to the end of the answer. */
   readonly timeoutQuery: number;
   /** It has every acknowledged point. */
@@ -26,7 +28,8 @@ export interface Replica {
 /**
  * Who is asked, in this order: complete replicas before those that are catching up (smallest backlog first), within each
  * group the own zone first, then the least busy. A server that is down does not answer, so it comes after all of them;
- * one that was never heard of may answer, and if it is complete it is better than one with holes.
+ * one that was never heard of may answer, and if it is complete it is better than one with holes. Never one that is only
+ * written to or detached.
  */
 export function readOrder(
   replicas: readonly Replica[],
@@ -42,7 +45,7 @@ export function readOrder(
     busy(replica),
   ];
   return replicas
-    .filter(({ writeOnly }) => !writeOnly)
+    .filter(({ writeOnly, isDetached }) => !writeOnly && !isDetached)
     .map((replica) => ({ replica, rank: rank(replica) }))
     .toSorted((a, b) => compareRanks(a.rank, b.rank))
     .map(({ replica }) => replica);

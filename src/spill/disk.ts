@@ -8,6 +8,7 @@ import {
   rename,
   rm,
   stat,
+  statfs,
 } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf } from '../core/errors.ts';
@@ -53,6 +54,15 @@ export interface Disk {
   syncDirectory(directory: string): Promise<void>;
   /** Makes the directory's owner the owner of a file in it, if we may: commands run as root, the proxy does not. */
   handOver(file: string): Promise<void>;
+  /** Of the file system that holds the directory. */
+  space(directory: string): Promise<Space>;
+}
+
+/** Of a file system. */
+export interface Space {
+  /** What we may still write: less than what is free, where a part is kept for root. */
+  readonly freeBytes: number;
+  readonly totalBytes: number;
 }
 
 const FLAGS = { read: 'r', update: 'r+', create: 'wx+' } as const satisfies Record<
@@ -73,6 +83,10 @@ export const nodeDisk: Disk = {
   remove: (file) => rm(file, { force: true }),
   syncDirectory,
   handOver,
+  space: async (directory) => {
+    const { bavail, blocks, bsize } = await statfs(directory);
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+  },
 };
 
 /** For those who only look: whatever would change anything fails with EROFS. */
@@ -81,6 +95,7 @@ export function readOnly(disk: Disk): Disk {
     Promise.reject(Object.assign(new Error('opened to be read only'), { code: 'EROFS' }));
   return {
     list: (directory) => disk.list(directory),
+    space: (directory) => disk.space(directory),
     open: (file, mode) => (mode === 'read' ? disk.open(file, mode) : refuse()),
     makeDirectory: refuse,
     rename: refuse,

@@ -89,6 +89,14 @@ export class Spill {
     return true;
   }
 
+  /**
+   * Whether `bytes` for which there is no room lack it because of what is on disk: half of the limit or more. Otherwise it
+   * is what others have reserved, most of which comes back, or it is more than would ever fit.
+   */
+  isFull(bytes: number): boolean {
+    return bytes <= this.#maxBytes && this.usedBytes * 2 >= this.#maxBytes;
+  }
+
   /** Gives back what was reserved and not appended. */
   release(bytes: number): void {
     invariant(bytes >= 0 && bytes <= this.#reservedBytes, 'only reserved bytes are released');

@@ -5,6 +5,7 @@ import type { Verdict } from './verdict.ts';
 
 /** Takes batches of one backend, in the order of the calls. */
 export interface Destination {
+  readonly detachment: { readonly isDetached: boolean };
   deliver(batch: Batch): Delivery;
 }
 
@@ -98,8 +99,12 @@ export class Coalescer {
       this.#underway -= 1;
       if (this.#underway === 0) this.#send();
     };
-    Promise.race(verdicts).then(answered, answered);
     const all = Promise.all(verdicts);
+    // One that is detached answers at once, which says nothing about how busy the others are.
+    const racing = verdicts.filter(
+      (_, index) => destinations[index]?.detachment.isDetached !== true,
+    );
+    Promise.race([...racing, all]).then(answered, answered);
     waiting.forEach(({ resolve }, index) => {
       resolve(all.then((perBackend) => perBackend.map((ofBackend) => verdictOf(ofBackend, index))));
     });

@@ -5,11 +5,14 @@ import { InOrder } from '../core/in-order.ts';
 import type { Log } from '../core/log.ts';
 import { backoffMs, type Clock } from '../core/time.ts';
 import type { DeadLetter } from '../spill/dead-letter.ts';
+import type { FreeSpace } from '../spill/free-space.ts';
 import type { Spill } from '../spill/spill.ts';
 import type { Totals } from '../spill/totals.ts';
+import type { Member } from './admission.ts';
 import type { Batch, WriteTarget } from './batch.ts';
 import type { Delivery, Destination } from './coalescer.ts';
 import { deadPointsOf } from './dead-points.ts';
+import type { Detachment } from './detachment.ts';
 import { Lanes } from './lanes.ts';
 import type { Failure } from './refusals.ts';
 import { Replayer } from './replayer.ts';
@@ -36,6 +39,8 @@ export interface SenderDeps {
   readonly health: Health;
   readonly spill: Spill;
   readonly deadLetter: DeadLetter;
+  readonly detachment: Detachment;
+  readonly space: FreeSpace;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -48,9 +53,10 @@ const MIN_REPLAY_PAUSE_MS = 100;
  * Brings batches to one backend in order. Live, each write target has one request under way. When a request fails or is
  * slower than `spillAfter`, the backend is catching up: what was not answered goes to the spill, everything newer behind
  * it, and no live request is started. Replay begins when the open requests have ended, so nothing older can overtake;
- * the backend is live again in the very moment in which the spill is empty and its cursor durable.
+ * the backend is live again in the very moment in which the spill is empty and its cursor durable. A detached backend gets
+ * nothing any more, its spill stays as it is.
  */
-export class Sender implements Destination {
+export class Sender implements Destination, Member {
   #phase: 'live' | 'catching up';
   // Bytes of batches that are not settled.
   #queuedBytes = 0;
@@ -70,7 +76,8 @@ export class Sender implements Destination {
     this.#deps = deps;
     const execute = (form: string): Promise<StatementOutcome> => this.#execute(form);
     this.#replayer = new Replayer(options, { ...deps, send, execute });
-    this.#phase = deps.spill.isEmpty ? 'live' : 'catching up';
+    const isComplete = deps.spill.isEmpty && !deps.detachment.isDetached;
+    this.#phase = isComplete ? 'live' : 'catching up';
     this.#lanes = new Lanes(options, {
       send,
       execute,
@@ -83,6 +90,11 @@ export class Sender implements Destination {
       onFailure: (failure) => {
         this.#catchUp(failure.reason, failure);
       },
+    });
+    if (deps.detachment.isDetached) this.#stop.abort();
+    deps.detachment.signal.addEventListener('abort', () => {
+      this.#stop.abort();
+      this.#catchUp('detached');
     });
   }
 
@@ -115,9 +127,22 @@ export class Sender implements Destination {
     return this.#phase === 'live';
   }
 
-  /** Room in the spill, for a batch that will be delivered or released. */
+  get detachment(): Detachment {
+    return this.#deps.detachment;
+  }
+
+  /**
+   * Room in the spill, for a batch that will be delivered or released. A backlog does not grow while the disk is low.
+   * Once the backend is detached reservations have no meaning.
+   */
   tryReserve(bytes: number): boolean {
+    if (this.#phase === 'catching up' && this.#deps.space.isLow) return false;
     return this.#deps.spill.tryReserve(bytes);
+  }
+
+  isFull(bytes: number): boolean {
+    const { space, spill } = this.#deps;
+    return this.#phase === 'catching up' && (space.isLow || spill.isFull(bytes));
   }
 
   release(bytes: number): void {
@@ -131,6 +156,11 @@ export class Sender implements Destination {
 
   deliver(batch: Batch): Delivery {
     const shipment = new BatchShipment(batch);
+    if (this.detachment.isDetached) {
+      this.detachment.miss(batch.points);
+      shipment.settleAll({ kind: 'missed' });
+      return shipment;
+    }
     const { maxQueuedBytes } = this.#options;
     if (this.#phase === 'live' && this.#queuedBytes > maxQueuedBytes) {
       this.#catchUp('queue full');
@@ -145,6 +175,7 @@ export class Sender implements Destination {
    * one. It may take its time: writes that wait behind it for longer than `spillAfter` go to the spill, and so does it.
    */
   deliverStatement(form: string, reservedBytes: number): Promise<StatementVerdict> {
+    if (this.detachment.isDetached) return Promise.resolve({ kind: 'missed' });
     const shipment = new StatementShipment(form, reservedBytes);
     if (this.#ship(shipment)) this.#surrenderWhenDown(shipment);
     return shipment.answer;
@@ -269,6 +300,7 @@ export class Sender implements Destination {
         return;
       }
       await this.#deps.health.whenUp(this.#options.rewriteInterval, this.#stop.signal);
+      if (this.detachment.isDetached) return;
       const step = await this.#replayer.step();
       if (step.kind === 'failed') {
         const delay = this.#delayAfter(step, failures++);

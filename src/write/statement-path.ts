@@ -32,11 +32,17 @@ export class StatementPath {
   }
 
   /**
-   * Resolves when every backend has run the statement, or has it on disk to run it in its turn. A refusal by any of them
+   * Resolves when every backend that is not detached has run the statement, or has it on disk to run it in its turn. A refusal by any of them
    * is the answer. Rejects with a ProxyError (503) when it could neither be run nor kept somewhere.
    */
   async run({ backends, formFor, ordered }: EveryStatement): Promise<StatementAnswer> {
-    const orders = backends.map((name) => this.#orderOf(name, formFor));
+    const orders = backends
+      .map((name) => this.#orderOf(name, formFor))
+      .filter(({ sender }) => !sender.detachment.isDetached);
+    if (orders.length === 0) {
+      const names = backends.join(', ');
+      throw new ProxyError('REPLICAS_UNAVAILABLE', `every server is detached: ${names}`);
+    }
     reserve(orders);
     const verdicts = await Promise.all(
       orders.map((order) => (ordered ? deliver(order) : executeOrDeliver(order))),

@@ -3,6 +3,8 @@ export type Verdict =
   | { readonly kind: 'stored' }
   /** On disk, synced, to be replayed. */
   | { readonly kind: 'spilled' }
+  /** The backend is detached: it does not count. */
+  | { readonly kind: 'missed' }
   | Refusal;
 
 /** The backend will never take (all of) the part; `error` is its own text. The other lines are stored. */
@@ -13,11 +15,12 @@ export interface Refusal {
   readonly lines: readonly RefusedLines[];
 }
 
-/** What became of a statement at one backend. `body` is InfluxDB's answer; `spilled`: it runs in its turn. */
+/** What became of a statement at one backend. `body` is InfluxDB's answer; `spilled`: it runs in its turn; `missed`: never. */
 export type StatementVerdict =
   | { readonly kind: 'done'; readonly body: string }
   | { readonly kind: 'refused'; readonly status: number; readonly body: string }
-  | { readonly kind: 'spilled' };
+  | { readonly kind: 'spilled' }
+  | { readonly kind: 'missed' };
 
 /** Lines that a backend will never take, and what it said of them. */
 export interface RefusedLines {
@@ -29,7 +32,9 @@ export interface RefusedLines {
 
 /** Whether one backend stored a line that another one refused. All verdicts are on the same part. */
 export function diverge(verdicts: readonly Verdict[]): boolean {
-  const answered = verdicts.filter(({ kind }) => kind !== 'spilled').map(refusedRanges);
+  const answered = verdicts
+    .filter(({ kind }) => kind !== 'spilled' && kind !== 'missed')
+    .map(refusedRanges);
   return new Set(answered).size > 1;
 }
 

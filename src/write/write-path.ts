@@ -5,6 +5,7 @@ import { NANOSECONDS_PER, type Precision } from '../lineprotocol/precision.ts';
 import { scanInPieces } from '../lineprotocol/scanner.ts';
 import type { Counters } from '../metrics/counters.ts';
 import type { Keymap, Route } from '../routing/keymap.ts';
+import { Admission } from './admission.ts';
 import { shareKey, type Part, type WriteTarget } from './batch.ts';
 import { Coalescer } from './coalescer.ts';
 import type { Sender } from './sender.ts';
@@ -51,12 +52,14 @@ export class WritePath {
   readonly #coalescers = new Map<string, Coalescer>();
   readonly #timestamper: Timestamper;
   readonly #suspects: Suspects;
+  readonly #admission: Admission;
   readonly #deps: WritePathDeps;
 
   constructor(deps: WritePathDeps) {
     this.#deps = deps;
     this.#timestamper = new Timestamper(deps.clock);
     this.#suspects = new Suspects(deps.clock);
+    this.#admission = new Admission(deps.keymap.routes, deps.senders);
   }
 
   /** Write targets of which something is gathered or on its way. */
@@ -65,8 +68,9 @@ export class WritePath {
   }
 
   /**
-   * Undefined: every point is stored or spilled at every backend of its route. Rejects with a ProxyError (503) when a
-   * backend has no room to spill or could not; points may be stored elsewhere then, and the client sends them again.
+   * Undefined: every point is stored or spilled at every backend of its route that is not detached. Rejects with a
+   * ProxyError (503) when a backend has no room to spill or could not; points may be stored elsewhere then, and the client
+   * sends them again.
    */
   async write(request: WriteRequest): Promise<WriteError> {
     const arrivedAt = this.#deps.clock.now();
@@ -75,7 +79,10 @@ export class WritePath {
       route,
       part: partOf(lines, arrivedAt),
     }));
-    this.#reserve(loads);
+    // Before anything is sent anywhere.
+    await this.#admission.admit(
+      loads.map(({ route, part }) => ({ route, bytes: part.reservedBytes })),
+    );
     const delivered = await Promise.all(loads.map((load) => this.#deliver(request, load)));
     this.#count(splitter, loads, delivered);
     const refusals = delivered.filter((refusal) => refusal !== undefined);
@@ -100,21 +107,6 @@ export class WritePath {
       turnStarted = clock.now();
     }
     return splitter;
-  }
-
-  /** Room in the spill of every backend of the route, before anything is sent anywhere. */
-  #reserve(loads: readonly Load[]): void {
-    const taken: { sender: Sender; bytes: number }[] = [];
-    for (const { route, part } of loads) {
-      for (const sender of this.#sendersOf(route)) {
-        if (sender.tryReserve(part.reservedBytes)) {
-          taken.push({ sender, bytes: part.reservedBytes });
-          continue;
-        }
-        for (const reservation of taken) reservation.sender.release(reservation.bytes);
-        throw new ProxyError('SPILL_FULL', `no room left to keep points for ${sender.name}`);
-      }
-    }
   }
 
   /** What the client must be told of the part, if a backend refused it. */

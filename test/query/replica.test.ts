@@ -7,6 +7,7 @@ interface Traits {
   readonly name?: string;
   readonly zone?: string;
   readonly writeOnly?: boolean;
+  readonly isDetached?: boolean;
   readonly health?: 'up' | 'unknown' | 'down';
   readonly backlogBytes?: number;
   readonly busy?: number;
@@ -21,6 +22,7 @@ function replica(traits: Traits): Replica {
     zone: traits.zone ?? '',
     db: 'db',
     writeOnly: traits.writeOnly ?? false,
+    isDetached: traits.isDetached ?? false,
     timeoutQuery: 1000,
     isComplete: backlogBytes === 0,
     isUp: health === 'up',
@@ -48,6 +50,10 @@ test('replicas are asked in the order of what they hold, where they are and what
 
   check('', { name: 'a', writeOnly: true });
   check('a', { name: 'b', writeOnly: true, zone: 'own' }, { name: 'a', zone: 'far' });
+
+  check('', { name: 'a', isDetached: true });
+  check('a', { name: 'b', isDetached: true, zone: 'own' }, { name: 'a', backlogBytes: 9 });
+  check('a', { name: 'b', isDetached: true, health: 'up' }, { name: 'a', health: 'down' });
 
   // Complete before catching up, in any zone.
   check('a b', { name: 'a', zone: 'far' }, { name: 'b', zone: 'own', backlogBytes: 1 });
@@ -80,10 +86,11 @@ test('a complete replica that was not probed yet is asked before one with holes'
   assert.deepEqual(orderOf([unknown, holes, known]), [known, unknown, holes]);
 });
 
-test('no order ever shows a hole that could be avoided, nor a replica that is only written to', () => {
+test('no order ever shows a hole that could be avoided, nor a replica that is only written to or detached', () => {
   const traits = fc.record({
     zone: fc.constantFrom('own', 'far', ''),
     writeOnly: fc.boolean(),
+    isDetached: fc.boolean(),
     health: fc.constantFrom('up' as const, 'unknown' as const, 'down' as const),
     backlogBytes: fc.nat({ max: 3 }),
     busy: fc.nat({ max: 3 }),
@@ -92,7 +99,7 @@ test('no order ever shows a hole that could be avoided, nor a replica that is on
     fc.property(fc.array(traits, { maxLength: 6 }), (all) => {
       const replicas = all.map(replica);
       const order = orderOf(replicas);
-      const readable = replicas.filter(({ writeOnly }) => !writeOnly);
+      const readable = replicas.filter(({ writeOnly, isDetached }) => !writeOnly && !isDetached);
       assert.deepEqual(new Set(order), new Set(readable));
       assert.equal(order.length, readable.length);
       const [first] = order;

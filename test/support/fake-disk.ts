@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { Disk, DiskFile, OpenMode } from '../../src/spill/disk.ts';
+import type { Disk, DiskFile, OpenMode, Space } from '../../src/spill/disk.ts';
 
 /** Thrown by every call from the moment at which the power is cut. */
 export class PowerCut extends Error {
@@ -48,6 +48,8 @@ export class FakeDisk implements Disk {
   /** A disk that says it has synced and has not, to see a test fail. */
   ignoresSync = false;
   ignoresDirectorySync = false;
+  /** What it says of its own size; it takes any amount all the same. */
+  size: Space = { freeBytes: 1e12, totalBytes: 1e12 };
   readonly #seen = new Map<string, Inode>();
   readonly #durable = new Map<string, Inode>();
   #unsynced: Renaming[] = [];
@@ -125,6 +127,11 @@ export class FakeDisk implements Disk {
 
   async handOver(): Promise<void> {
     await this.#step();
+  }
+
+  async space(): Promise<Space> {
+    await this.#step();
+    return this.size;
   }
 
   #rename(change: Renaming): void {

@@ -70,6 +70,7 @@ export class Machine {
       link: (from, to) => callOn(to)('names', () => disk.link(from, to)),
       remove: (file) => callOn(file)('names', () => disk.remove(file)),
       syncDirectory: (directory) => callOn(directory)('sync', () => disk.syncDirectory()),
+      space: (directory) => callOn(directory)('look', () => disk.space()),
       handOver: (file) => callOn(file)('look', () => disk.handOver()),
     };
   }

@@ -12,6 +12,7 @@ import { Sender } from '../../src/write/sender.ts';
 import { StatementPath } from '../../src/write/statement-path.ts';
 import type { WriteError } from '../../src/write/verdict.ts';
 import { WritePath, type WriteRequest } from '../../src/write/write-path.ts';
+import { neverDetached } from '../support/never-detached.ts';
 import { type Deletion, formOf, type ModelBackend } from './model-backend.ts';
 import type { BackendPlan, Plan } from './plan.ts';
 import type { Process } from './scheduler.ts';
@@ -167,6 +168,7 @@ async function openStation(backend: BackendPlan, deps: ProxyDeps): Promise<Stati
       send: (body) => model.send(body, process),
       execute: (form) => model.execute(form, process),
       ...{ health, spill, deadLetter, log },
+      ...(await neverDetached(name)),
       clock: process.clock,
       random: deps.random,
     },

@@ -9,6 +9,7 @@ import { partOf, TARGET } from './parts.ts';
 
 /** A backend that notes what it gets and answers when the test says so. */
 class Inbox implements Destination {
+  readonly detachment = { isDetached: false };
   readonly batches: string[] = [];
   readonly #open: { answer: (verdicts: readonly Verdict[]) => void; batch: Batch }[] = [];
 

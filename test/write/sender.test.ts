@@ -11,6 +11,7 @@ import { Sender } from '../../src/write/sender.ts';
 import type { Verdict } from '../../src/write/verdict.ts';
 import { eventually } from '../support/eventually.ts';
 import { fakeLog } from '../support/fake-log.ts';
+import { neverDetached } from '../support/never-detached.ts';
 import { type ScriptedBackend, scriptedBackend, type Step } from '../support/scripted-backend.ts';
 import { HeldDisk } from './held-disk.ts';
 import { partOf, TARGET } from './parts.ts';
@@ -57,6 +58,7 @@ async function bench(t: TestContext, options: Partial<typeof OPTIONS> = {}): Pro
       random: () => 0,
       clock: systemClock,
       ...{ health, spill, log },
+      ...(await neverDetached(OPTIONS.name)),
     },
   );
   void health.run();
