@@ -22,7 +22,7 @@ const NAMES = ['a', 'b'] as const;
 /** More than twice what the clients reserve at a time, so that none is refused while the spill fills. */
 const MAX_SPILL_BYTES = 5000;
 const CLIENTS = 2;
-const WRITES = 20;
+const WRITES = 30;
 
 /** The write path in front of a server `a` that takes everything and a server `b` that is down, on one disk. */
 class Bench {
@@ -141,20 +141,17 @@ test('power cut at any step of detaching: what is acknowledged is where a restar
   assert.equal(seen.size, 2, 'cuts before and after the detachment');
 });
 
-test('a disk that fails at any step of detaching: the same, and later writes are taken', async () => {
+test('a disk that is full at any step of detaching: the same, and later writes are taken', async () => {
   const whole = new Bench(new FakeDisk());
   await whole.run();
-  for (const code of ['ENOSPC', 'EIO']) {
-    for (let step = 20; step <= whole.disk.steps; step++) {
-      const disk = new FakeDisk();
-      Object.assign(disk, { faultCode: code, faultFrom: step, faultTo: step + 4 });
-      const bench = new Bench(disk);
-      await bench.run();
-      const hint = `${code} at ${step}`;
-      const lost = CLIENTS * WRITES - bench.acknowledged.size;
-      assert.ok(lost <= 4 * CLIENTS, `${hint}: ${lost} writes were refused`);
-      await check(bench, () => 'lost', hint);
-    }
+  for (let step = 20; step <= whole.disk.steps; step++) {
+    const disk = new FakeDisk();
+    Object.assign(disk, { faultCode: 'ENOSPC', faultFrom: step, faultTo: step + 4 });
+    const bench = new Bench(disk);
+    await bench.run();
+    const lost = CLIENTS * WRITES - bench.acknowledged.size;
+    assert.ok(lost <= 4 * CLIENTS, `step ${step}: ${lost} writes were refused`);
+    await check(bench, () => 'lost', `ENOSPC at ${step}`);
   }
 });
 
