@@ -75,7 +75,7 @@ class Bench {
     const detachment = await Detachment.open(own, { marker, clock, log });
     this.detachments.push(detachment);
     return new Sender(
-      { ...options, spillAfter: 500, rewriteInterval: 1000 },
+      { ...options, spillAfter: 500, rewriteInterval: 1000, maxQueuedBytes: 1_000_000 },
       {
         send: ({ payload }) => {
           if (name === 'b') return Promise.resolve({ kind: 'failed', reason: 'down' });
