@@ -8,6 +8,7 @@ import { invariant, messageOf } from './core/errors.ts';
 import type { Log } from './core/log.ts';
 import type { Clock } from './core/time.ts';
 import { lowestVersion } from './core/version.ts';
+import { counted } from './http/counted.ts';
 import { metaHandler } from './http/handlers/meta.ts';
 import { pingHandler } from './http/handlers/ping.ts';
 import { queryHandler } from './http/handlers/query.ts';
@@ -165,7 +166,7 @@ export class Daemon {
     const { backends, budget, clock, log } = this.#parts;
     const { db, writeTracing, queryTracing, zone, idleTimeout } = this.#config.proxy;
     const maxStallMs = Math.min(idleTimeout * 1000, MAX_STALL_MS);
-    const shared = { budget, db, counters: this.#counters, clock, log };
+    const shared = { budget, db, log };
     const write = writeHandler({
       ...shared,
       writePath: this.#writePath,
@@ -174,6 +175,7 @@ export class Daemon {
     });
     const query = queryHandler({
       ...shared,
+      clock,
       maxStallMs,
       executor: new Executor({ zone, clock, log }),
       routeOf: (measurement) => this.#keymap.routeOf(measurement),
@@ -183,10 +185,12 @@ export class Daemon {
         route.backends.flatMap((name) => backends.get(name)?.replica ?? []),
       tracing: queryTracing,
     });
-    const ping = pingHandler(this.#counters);
+    const counters = this.#counters;
+    const ping = pingHandler(counters);
+    const countedQuery = counted(query, counters.queries, 200, clock);
     return {
-      '/write': { POST: write },
-      '/query': { GET: query, POST: query },
+      '/write': { POST: counted(write, counters.writes, 204, clock) },
+      '/query': { GET: countedQuery, POST: countedQuery },
       '/ping': { GET: ping, HEAD: ping },
       '/meta': { GET: metaHandler(() => this.#describe()) },
     };

@@ -1,11 +1,15 @@
-/** What the proxy has done since it started. Durations are nanoseconds, summed. */
+/** Requests of one kind that were answered. */
+export class RequestCounter {
+  total = 0;
+  failed = 0;
+  /** From the request's head to its answer, summed. */
+  nanoseconds = 0;
+}
+
+/** What the proxy has done since it started. */
 export class Counters {
-  queries = 0;
-  queriesFailed = 0;
-  queryNanoseconds = 0;
-  writes = 0;
-  writesFailed = 0;
-  writeNanoseconds = 0;
+  readonly queries = new RequestCounter();
+  readonly writes = new RequestCounter();
   pings = 0;
   /** Points that clients sent and that are stored or spilled. */
   points = 0;

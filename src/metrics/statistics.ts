@@ -2,12 +2,12 @@ import type { Counters } from './counters.ts';
 
 /** Field names of the older proxy, so that its dashboards keep working; each is the change since the last point. */
 const FIELDS: readonly (readonly [string, (counters: Counters) => number])[] = [
-  ['statQueryRequest', ({ queries }) => queries],
-  ['statQueryRequestFail', ({ queriesFailed }) => queriesFailed],
-  ['statQueryRequestDuration', ({ queryNanoseconds }) => queryNanoseconds],
-  ['statWriteRequest', ({ writes }) => writes],
-  ['statWriteRequestFail', ({ writesFailed }) => writesFailed],
-  ['statWriteRequestDuration', ({ writeNanoseconds }) => writeNanoseconds],
+  ['statQueryRequest', ({ queries }) => queries.total],
+  ['statQueryRequestFail', ({ queries }) => queries.failed],
+  ['statQueryRequestDuration', ({ queries }) => queries.nanoseconds],
+  ['statWriteRequest', ({ writes }) => writes.total],
+  ['statWriteRequestFail', ({ writes }) => writes.failed],
+  ['statWriteRequestDuration', ({ writes }) => writes.nanoseconds],
   ['statPingRequest', ({ pings }) => pings],
   ['statPointsWritten', ({ points }) => points],
   ['statPointsWrittenFail', ({ pointsFailed }) => pointsFailed],

@@ -54,12 +54,12 @@ test('each point of statistics has the fields of the older proxy and what change
   };
   assert.deepEqual(fieldsOf(statistics.nextLine()), zero);
 
-  counters.queries = 3;
-  counters.queriesFailed = 1;
-  counters.queryNanoseconds = 5_000_000_000;
-  counters.writes = 20;
-  counters.writesFailed = 2;
-  counters.writeNanoseconds = 7;
+  counters.queries.total = 3;
+  counters.queries.failed = 1;
+  counters.queries.nanoseconds = 5_000_000_000;
+  counters.writes.total = 20;
+  counters.writes.failed = 2;
+  counters.writes.nanoseconds = 7;
   counters.pings = 4;
   counters.points = 1000;
   counters.pointsFailed = 10;

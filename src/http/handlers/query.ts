@@ -11,7 +11,6 @@ import {
 } from '../../influxql/edit.ts';
 import { parseQuery } from '../../influxql/parser.ts';
 import { databasesOf, type Statement } from '../../influxql/statement.ts';
-import type { Counters } from '../../metrics/counters.ts';
 import { type Answer, type Executor, type Request } from '../../query/executor.ts';
 import { type Plan, planOf } from '../../query/planner.ts';
 import type { Replica } from '../../query/replica.ts';
@@ -20,7 +19,7 @@ import type { StatementPath } from '../../write/statement-path.ts';
 import { readBody } from '../body.ts';
 import { type Parameters, parseParameters, trimSpace } from '../parameters.ts';
 import { headerText, jsonText, type Reply } from '../reply.ts';
-import type { Exchange } from '../routes.ts';
+import type { Exchange, Handler } from '../routes.ts';
 
 export interface QueryHandlerDeps {
   readonly executor: Executor;
@@ -36,7 +35,6 @@ export interface QueryHandlerDeps {
   readonly db: string;
   /** Log each query. */
   readonly tracing: boolean;
-  readonly counters: Counters;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -48,21 +46,8 @@ const MAX_FORM_BYTES = 10 * 1024 * 1024;
 const PASSED_PARAMETERS = ['rp', 'epoch', 'chunked', 'chunk_size', 'params', 'time_format'];
 
 /** `GET` and `POST /query`: parse, plan, execute, stream. */
-export function queryHandler(deps: QueryHandlerDeps) {
-  return async (exchange: Exchange): Promise<Reply> => {
-    const { counters, clock } = deps;
-    const startedAt = clock.nowNanoseconds();
-    counters.queries += 1;
-    let succeeded = false;
-    try {
-      const reply = await query(exchange, deps);
-      succeeded = reply.status === 200;
-      return reply;
-    } finally {
-      if (!succeeded) counters.queriesFailed += 1;
-      counters.queryNanoseconds += Number(clock.nowNanoseconds() - startedAt);
-    }
-  };
+export function queryHandler(deps: QueryHandlerDeps): Handler {
+  return (exchange) => query(exchange, deps);
 }
 
 async function query(exchange: Exchange, deps: QueryHandlerDeps): Promise<Reply> {

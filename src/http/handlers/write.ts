@@ -1,14 +1,12 @@
 import type { Budget } from '../../core/budget.ts';
 import { ProxyError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import type { Clock } from '../../core/time.ts';
 import { type Precision, precisionOf } from '../../lineprotocol/precision.ts';
-import type { Counters } from '../../metrics/counters.ts';
 import type { WritePath } from '../../write/write-path.ts';
 import { type BodyLimits, readBody } from '../body.ts';
 import type { Parameters } from '../parameters.ts';
 import { errorReply, type Reply } from '../reply.ts';
-import type { Exchange } from '../routes.ts';
+import type { Exchange, Handler } from '../routes.ts';
 
 export interface WriteHandlerDeps {
   readonly writePath: WritePath;
@@ -18,8 +16,6 @@ export interface WriteHandlerDeps {
   readonly db: string;
   /** Log the lines of each write. */
   readonly tracing: boolean;
-  readonly counters: Counters;
-  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -29,21 +25,8 @@ const MAX_POLICY_BYTES = 1024;
 const NO_CONTENT: Reply = { status: 204 };
 
 /** `POST /write`, with InfluxDB's parameters, checks and words (`serveWrite`, influxd 1.6.7; precision as 1.11). */
-export function writeHandler(deps: WriteHandlerDeps) {
-  return async (exchange: Exchange): Promise<Reply> => {
-    const { counters, clock } = deps;
-    const startedAt = clock.nowNanoseconds();
-    counters.writes += 1;
-    let succeeded = false;
-    try {
-      const reply = await write(exchange, deps);
-      succeeded = reply.status === 204;
-      return reply;
-    } finally {
-      if (!succeeded) counters.writesFailed += 1;
-      counters.writeNanoseconds += Number(clock.nowNanoseconds() - startedAt);
-    }
-  };
+export function writeHandler(deps: WriteHandlerDeps): Handler {
+  return (exchange) => write(exchange, deps);
 }
 
 async function write(exchange: Exchange, deps: WriteHandlerDeps): Promise<Reply> {

@@ -1,0 +1,25 @@
+import type { Clock } from '../core/time.ts';
+import type { RequestCounter } from '../metrics/counters.ts';
+import type { Exchange, Handler } from './routes.ts';
+
+/** The same handler, with its requests counted and timed until the answer is known; `success` is its only good status. */
+export function counted(
+  handler: Handler,
+  counter: RequestCounter,
+  success: number,
+  clock: Clock,
+): Handler {
+  return async (exchange: Exchange) => {
+    const startedAt = clock.nowNanoseconds();
+    let status: number | undefined;
+    try {
+      const reply = await handler(exchange);
+      ({ status } = reply);
+      return reply;
+    } finally {
+      counter.total += 1;
+      if (status !== success) counter.failed += 1;
+      counter.nanoseconds += Number(clock.nowNanoseconds() - startedAt);
+    }
+  };
+}
