@@ -8,7 +8,8 @@ import { ask } from './query-client.ts';
 
 // What the proxy tells of itself and of its backends, and what it must not tell.
 
-const PASSWORD = 'p&ss "w\\rd"';
+// No character that JSON escapes: it must be found in whatever holds it.
+const PASSWORD = 'correct horse: battery';
 
 test('the announced version is the lowest of the backends, whichever way they answer', async (t) => {
   const old = await scriptedBackend(t);
@@ -183,10 +184,9 @@ test('O7 O8: /meta shows each backend with its own settings, and no secret anywh
 
   const told = [answer, write, query, refused].map(({ text, rawHeaders }) => [text, rawHeaders]);
   const everything = JSON.stringify([told, proxy.logs, proxy.output, proxy.stderr]);
-  const secrets = [PASSWORD, JSON.stringify(PASSWORD).slice(1, -1), authorization.slice(6)];
+  const secrets = [PASSWORD, authorization.slice(6)];
   for (const secret of [...secrets, 'clientsecret', 'evesecret', 'Y2xpZW50OmNs']) {
     assert.ok(!everything.includes(secret), secret);
-    assert.ok(!everything.includes(JSON.stringify(secret).slice(1, -1)), secret);
   }
   assert.ok(proxy.logged('query').some(({ query: text }) => String(text).includes('[REDACTED]')));
 });
