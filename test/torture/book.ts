@@ -55,6 +55,7 @@ export class Book {
   /** A request to a backend begins. */
   sent(name: string, sent: Write | Deletion, isLive: boolean): void {
     if ('series' in sent) {
+      if (isShared(sent.series)) return;
       this.#inOrder(name, `write ${sent.series}`, { ordinal: sent.ordinal, isLive: false });
       this.#inOrder(name, `delete ${sent.series}`, { ordinal: sent.ordinal, isLive });
       return;
@@ -94,6 +95,7 @@ export class Book {
     if (reply.kind === 'refused') {
       this.violations.push(`deletion ${ordinal} was refused: ${reply.error}`);
     }
+    if (isShared(series)) return;
     for (const expected of this.#expected.values()) {
       for (const key of expected.keys()) if (key.split(' ')[1] === series) expected.delete(key);
     }
@@ -151,7 +153,9 @@ export class Book {
       const value = isShared(key) ? this.#firstRowOf('both', key) : known;
       const actual = influx.rows.get(key);
       if (actual === value) continue;
-      this.violations.push(`${name} has ${actual ?? 'nothing'} instead of ${value}: ${key}`);
+      this.violations.push(
+        `${name} has ${actual ?? 'nothing'} instead of ${value ?? 'nothing'}: ${key}`,
+      );
     }
     for (const key of influx.rows.keys()) {
       if (expected.has(key) || key.includes('k=untimed')) continue;
@@ -159,9 +163,9 @@ export class Book {
     }
   }
 
-  #firstRowOf(measurement: string, key: string): string {
+  #firstRowOf(measurement: string, key: string): string | undefined {
     const [first = ''] = this.#plan.keymaps[measurement] ?? [];
-    return this.#backends.get(first)?.influx.rows.get(key) ?? 'something';
+    return this.#backends.get(first)?.influx.rows.get(key);
   }
 
   /** Every refused line that nobody was told of is there, and nothing else. */

@@ -78,18 +78,21 @@ export class Client {
   }
 
   #draw(): Request {
-    const { random, nextOrdinal } = this.#deps;
+    const { plan, random, nextOrdinal } = this.#deps;
     const ordinal = nextOrdinal();
+    const isSharing = random.chance(plan.sharing);
     if (random.chance(0.1)) {
-      return { ordinal, series: this.#series(random.pick(MEASUREMENTS), random.between(0, 2)) };
+      const k = random.between(0, 1);
+      const series = this.#series(random.pick(MEASUREMENTS), k);
+      return { ordinal, series: isSharing ? sharedSeries(k) : series };
     }
-    const rp = random.weighted({ '': 6, autogen: 2, short: 2, gone: 0.15 });
-    const precision = random.chance(0.3) ? 's' : random.pick(PRECISIONS);
+    const rp = isSharing ? '' : random.weighted({ '': 5, autogen: 2, short: 2, gone: 0.15 });
+    const precision = isSharing ? 's' : random.pick(PRECISIONS);
     const lines = Array.from({ length: random.between(1, 8) }, () =>
       this.#line(ordinal, precision),
     );
     // Written by all clients in no order: only what may share a request is one sequence on every backend.
-    if (rp === '' && precision === 's' && random.chance(0.7)) {
+    if (isSharing) {
       lines.push(parseLine(`${sharedSeries(random.between(0, 1))} v=${ordinal} 1699999200`));
     }
     const rubbish = random.chance(0.02) ? [this.#rubbish(ordinal)] : [];

@@ -12,11 +12,12 @@ import type { Random } from './random.ts';
 import type { Process, Scheduler } from './scheduler.ts';
 
 /** What a backend does for a while. */
-export type Mood = 'well' | 'down' | 'hung' | 'slow' | 'failing' | 'moody' | 'small';
+export type Mood = 'well' | 'down' | 'hung' | 'lazy' | 'slow' | 'failing' | 'moody' | 'small';
 
 /** What it does with one request. */
 type Act =
   | 'answer'
+  | 'answer slowly'
   | 'answer late'
   | 'refuse connection'
   | 'reset'
@@ -51,10 +52,18 @@ const ACTS: Readonly<Record<Mood, Readonly<Partial<Record<Act, number>>>>> = {
   well: { answer: 1 },
   down: { 'refuse connection': 1 },
   hung: { hang: 1 },
-  slow: { 'answer late': 1 },
+  lazy: { 'answer slowly': 1 },
+  slow: { 'answer late': 1, 'answer slowly': 2 },
   failing: { error: 1 },
   moody: {
-    ...{ answer: 6, 'answer late': 2, 'refuse connection': 1, reset: 1, 'cut answer': 1 },
+    ...{
+      answer: 4,
+      'answer slowly': 4,
+      'answer late': 2,
+      'refuse connection': 1,
+      reset: 1,
+      'cut answer': 1,
+    },
     ...{ hang: 1, error: 2, 'refuse body': 1, 'too large': 1 },
   },
   small: { answer: 1, 'too large': 2 },
@@ -62,7 +71,15 @@ const ACTS: Readonly<Record<Mood, Readonly<Partial<Record<Act, number>>>>> = {
 
 /** How likely the request was executed, whatever the proxy is told. */
 const APPLIED: Readonly<Record<Act, number>> = {
-  ...{ answer: 1, 'answer late': 1, 'cut answer': 1, hang: 0.6, reset: 0.6, error: 0.3 },
+  ...{
+    answer: 1,
+    'answer slowly': 1,
+    'answer late': 1,
+    'cut answer': 1,
+    hang: 0.6,
+    reset: 0.6,
+    error: 0.3,
+  },
   ...{ 'refuse connection': 0, 'refuse body': 0, 'too large': 0 },
 };
 
@@ -136,7 +153,7 @@ export class ModelBackend {
 
   probe(timeoutMs: number): Promise<string> {
     const isWell =
-      ['well', 'slow', 'small'].includes(this.mood) ||
+      ['well', 'lazy', 'slow', 'small'].includes(this.mood) ||
       (this.mood !== 'down' && this.mood !== 'hung' && this.#random.chance(0.7));
     const ms = this.mood === 'hung' ? timeoutMs : this.#random.between(0, 5);
     return new Promise((resolve, reject) => {
@@ -197,6 +214,7 @@ export class ModelBackend {
   #endOf(act: Act): number {
     const { timeoutMs, spillAfterMs } = this.#options;
     if (act === 'hang') return timeoutMs;
+    if (act === 'answer slowly') return this.#random.between(0, spillAfterMs);
     if (act !== 'answer late' && act !== 'reset') return this.#random.between(0, 6);
     return this.#random.between(Math.min(spillAfterMs, timeoutMs - 1), timeoutMs - 1);
   }
@@ -204,6 +222,7 @@ export class ModelBackend {
   #endingOf(act: Act, reply: Answer | undefined): Answer | Error {
     switch (act) {
       case 'answer':
+      case 'answer slowly':
       case 'answer late':
         return reply ?? new Error('an answer without a reply');
       case 'refuse connection':

@@ -20,6 +20,8 @@ export interface Plan {
   readonly clients: number;
   readonly requestsPerClient: number;
   readonly thinkMs: number;
+  /** How likely a request is of the kind that writes, or deletes, points of all clients. */
+  readonly sharing: number;
   /** Milliseconds after which all faults stop. */
   readonly faultsMs: number;
   readonly kills: number;
@@ -55,6 +57,7 @@ export function draw(random: Random): Plan {
     clients: random.between(1, 6),
     requestsPerClient: random.between(3, 20),
     thinkMs: random.pick([0, 20, 200]),
+    sharing: random.pick([0.1, 0.3, 0.9]),
     faultsMs: random.between(500, 12_000),
     kills,
     shutdowns,

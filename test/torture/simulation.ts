@@ -7,6 +7,7 @@ import { draw, type Plan } from './plan.ts';
 import { deadLetterFile, Proxy, type Reply } from './proxy.ts';
 import { Random } from './random.ts';
 import { Process, Scheduler } from './scheduler.ts';
+import { callBackBy } from './zlib-in-turn.ts';
 
 /** A way to break the write path from outside, to see that the simulation notices. */
 export interface Sabotage {
@@ -25,7 +26,7 @@ export interface Result {
 /** Faults have stopped: this long it may take until everything is where it belongs. */
 const RECOVERY_MS = 600_000;
 
-const MOODS = { well: 3, down: 1, hung: 1, slow: 2, failing: 1, moody: 4, small: 1 };
+const MOODS = { well: 3, down: 1, hung: 1, lazy: 3, slow: 2, failing: 1, moody: 4, small: 1 };
 const DISK_MOODS = { well: 4, full: 1, 'no sync': 1, flaky: 2, dead: 1 };
 
 /** One schedule: clients, backends, disk and process with all that goes wrong, until all is well again. */
@@ -73,6 +74,7 @@ export class Simulation {
 
   async run(): Promise<Result> {
     const { faultsMs } = this.#plan;
+    callBackBy((run) => this.#scheduler.after(this.#random.pick([0, 0, 1, 5]), run));
     this.#machine.onKill = () => {
       this.#kill();
     };
