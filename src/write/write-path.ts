@@ -83,7 +83,7 @@ export class WritePath {
     await this.#admission.admit(
       loads.map(({ route, part }) => ({ route, bytes: part.reservedBytes })),
     );
-    const delivered = await Promise.all(loads.map((load) => this.#deliver(request, load)));
+    const delivered = await everyOne(loads.map((load) => this.#deliver(request, load)));
     this.#count(splitter, loads, delivered);
     const refusals = delivered.filter((refusal) => refusal !== undefined);
     const { unparsable, unrouted, routed } = splitter;
@@ -200,6 +200,12 @@ function partOf({ payload, points }: Lines, arrivedAt: number): Part {
 
 function tooLarge(): ProxyError {
   return new ProxyError('BODY_TOO_LARGE', 'Request Entity Too Large');
+}
+
+/** As `Promise.all`, but a rejection waits for the others: a client that is answered has nothing left in here. */
+async function everyOne<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
 }
 
 function pointsOf(refusal: Refusal): number {
