@@ -3,7 +3,7 @@ import { FakeDisk } from '../support/fake-disk.ts';
 import type { Random } from './random.ts';
 import type { Process, Scheduler } from './scheduler.ts';
 
-type Call = 'read' | 'look' | 'write' | 'sync' | 'names';
+type Call = 'read' | 'look' | 'write' | 'sync' | 'names' | 'clean up';
 
 type Caller = <T>(kind: Call, run: () => Promise<T>) => Promise<T>;
 
@@ -15,6 +15,11 @@ export interface MachineOptions {
   readonly diskLatencyMs: number;
   /** A disk that loses what it said it had synced: to see that the simulation notices. */
   readonly ignoresSync: boolean;
+  /**
+   * Files can be neither shortened nor deleted while the disk fails. Not survived yet: a record whose append was rejected
+   * stays in its segment, the backend goes live, and the next process sends the record on top of newer points.
+   */
+  readonly isCruel: boolean;
 }
 
 /** The machine under the proxy: a disk with moods, the power, and whoever kills the process. */
@@ -68,7 +73,7 @@ export class Machine {
         ),
       rename: (from, to) => callOn(to)('names', () => disk.rename(from, to)),
       link: (from, to) => callOn(to)('names', () => disk.link(from, to)),
-      remove: (file) => callOn(file)('names', () => disk.remove(file)),
+      remove: (file) => callOn(file)('clean up', () => disk.remove(file)),
       syncDirectory: (directory) => callOn(directory)('sync', () => disk.syncDirectory()),
       space: (directory) => callOn(directory)('look', () => disk.space()),
       handOver: (file) => callOn(file)('look', () => disk.handOver()),
@@ -113,6 +118,7 @@ export class Machine {
   #faultOf(kind: Call): string | undefined {
     // Bytes that cannot be read are lost to the spill, which keeps them aside: no promise covers a disk that loses data.
     if (kind === 'read') return undefined;
+    if (kind === 'clean up' && !this.#options.isCruel) return undefined;
     if (this.mood === 'full') return kind === 'write' ? 'ENOSPC' : undefined;
     if (this.mood === 'no sync') return kind === 'sync' ? 'EIO' : undefined;
     if (this.mood === 'dead') return 'EIO';
@@ -126,7 +132,7 @@ export class Machine {
  * are not on the disk, and a name whose sync has failed is not synced again. Then a power cut takes letters with it.
  */
 function spared(kind: Call): Call {
-  return kind === 'sync' || kind === 'names' ? 'read' : kind;
+  return kind === 'write' || kind === 'look' ? kind : 'read';
 }
 
 function guarded(file: DiskFile, call: Caller): DiskFile {
@@ -134,7 +140,7 @@ function guarded(file: DiskFile, call: Caller): DiskFile {
     size: () => call('look', () => file.size()),
     read: (target, position) => call('read', () => file.read(target, position)),
     write: (parts, position) => call('write', () => file.write(parts, position)),
-    truncate: (size) => call('names', () => file.truncate(size)),
+    truncate: (size) => call('clean up', () => file.truncate(size)),
     sync: () => call('sync', () => file.sync()),
     isNamed: (name) => call('look', () => file.isNamed(name)),
     close: () => call('look', () => file.close()),

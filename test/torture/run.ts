@@ -8,6 +8,7 @@ import { type Result, Simulation } from './simulation.ts';
 export interface Run {
   readonly seed: number;
   readonly schedules: number;
+  readonly sabotage: { readonly ignoresSync?: boolean; readonly isCruel?: boolean };
 }
 
 export interface Outcome extends Result {
@@ -15,10 +16,10 @@ export interface Outcome extends Result {
   readonly zlibCalls: number;
 }
 
-const { seed: first, schedules } = workerData as Run;
+const { seed: first, schedules, sabotage } = workerData as Run;
 
 for (let seed = first; seed < first + schedules; seed++) {
-  const result = await new Simulation(seed).run();
+  const result = await new Simulation(seed, sabotage).run();
   const outcome: Outcome = { ...result, seed, zlibCalls: zlibCalls() };
   parentPort?.postMessage(outcome);
   if (result.violations.length > 0) break;

@@ -9,7 +9,8 @@ const onlyOne = process.env['TORTURE_SEED'] !== undefined;
 const schedules = Number(process.env['TORTURE_SCHEDULES'] ?? (onlyOne ? 1 : 200));
 
 test(`${schedules} schedules of faults, from seed ${seed} on`, async (t) => {
-  const run: Run = { seed, schedules };
+  const isCruel = process.env['TORTURE_CRUEL'] === '1';
+  const run: Run = { seed, schedules, sabotage: { isCruel } };
   const worker = new Worker(new URL('run.js', import.meta.url), { workerData: run });
   const totals = new Map<string, number>();
   const startedAt = performance.now();
@@ -28,4 +29,14 @@ test(`${schedules} schedules of faults, from seed ${seed} on`, async (t) => {
   const seconds = (performance.now() - startedAt) / 1000;
   t.diagnostic(`${Math.round(schedules / seconds)} schedules a second`);
   t.diagnostic([...totals].map(([name, count]) => `${name} ${count}`).join(', '));
+});
+
+test('a disk that has not synced what it says it has is noticed', async () => {
+  const run: Run = { seed: 1, schedules: 20, sabotage: { ignoresSync: true } };
+  const worker = new Worker(new URL('run.js', import.meta.url), { workerData: run });
+  let violations = 0;
+  for await (const [outcome] of on(worker, 'message', { close: ['exit'] })) {
+    violations += (outcome as Outcome).violations.length;
+  }
+  assert.ok(violations > 0);
 });

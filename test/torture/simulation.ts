@@ -9,9 +9,10 @@ import { Random } from './random.ts';
 import { Process, Scheduler } from './scheduler.ts';
 import { callBackBy } from './zlib-in-turn.ts';
 
-/** A way to break the write path from outside, to see that the simulation notices. */
+/** Ways to break the write path from outside, to see that the simulation notices. */
 export interface Sabotage {
   readonly ignoresSync?: boolean;
+  readonly isCruel?: boolean;
   readonly onOpen?: (proxy: Proxy) => void;
 }
 
@@ -56,8 +57,8 @@ export class Simulation {
     this.#plan = plan;
     this.#scheduler = new Scheduler(random);
     const scheduler = this.#scheduler;
-    const ignoresSync = sabotage.ignoresSync === true;
-    this.#machine = new Machine({ ...plan, ignoresSync }, random, scheduler);
+    const { ignoresSync = false, isCruel = false } = sabotage;
+    this.#machine = new Machine({ ...plan, ignoresSync, isCruel }, random, scheduler);
     this.#backends = new Map(
       plan.backends.map(({ name, timeout: timeoutMs, spillAfter: spillAfterMs, strangers }) => {
         const options = { name, timeoutMs, spillAfterMs, strangers };
