@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { Config } from '../config/schema.ts';
 import { codeOf, ProxyError } from '../core/errors.ts';
 import { nodeDisk } from '../spill/disk.ts';
+import { reattach } from './backend.ts';
 import type { Command, CommandRequest, NamedBackend } from './command.ts';
 import {
   discardDeadLetters,
@@ -15,6 +16,7 @@ import { discardBacklog, listSpills, showSpill } from './spill.ts';
 export const GROUPS: Readonly<Record<string, string>> = {
   spill: 'what is on disk until a backend that missed it has got it',
   'dead-letter': 'the points that a backend refused for good, with its words',
+  backend: 'the servers themselves',
 };
 
 export const COMMANDS: readonly Command[] = [
@@ -84,6 +86,17 @@ export const COMMANDS: readonly Command[] = [
     options: ['yes'],
     json: 'an object that tells how many were discarded',
     run: discardDeadLetters,
+  },
+  {
+    group: 'backend',
+    name: 'reattach',
+    summary:
+      'let a detached backend take part again, after you have copied to it what it missed; forgets what is left of ' +
+      'its backlog. Only while no proxy runs',
+    onBackend: true,
+    options: [],
+    json: 'an object that tells since when it was detached, and what was discarded',
+    run: reattach,
   },
 ];
 

@@ -5,6 +5,7 @@ export interface Meta {
   readonly db: string;
   readonly zone: string;
   readonly uptimeSeconds: number;
+  readonly disk: { readonly freeBytes?: number; readonly isLow: boolean };
   readonly backends: Readonly<Record<string, BackendMeta>>;
   readonly keymaps: Readonly<Record<string, readonly string[]>>;
 }
@@ -15,6 +16,11 @@ export interface BackendMeta {
   readonly zone: string;
   readonly up: boolean;
   readonly state: 'complete' | 'catching up' | 'detached';
+  readonly detached?: {
+    readonly since: string;
+    readonly reason: string;
+    readonly missedPoints: number;
+  };
   readonly backlog: {
     readonly records: number;
     readonly points: number;

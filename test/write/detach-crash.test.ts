@@ -69,7 +69,14 @@ class Bench {
     const [disk, clock, log] = [this.disk, this.#clock, this.#log];
     const probe = (): Promise<string> => Promise.reject(new Error('not asked'));
     const health = new Health({ name, checkInterval: 1000, probe }, clock, log);
-    const options = { name, db: 'db', gzip: false, maxRowLimit: 1000, interval: 10 };
+    const options = {
+      name,
+      db: 'db',
+      gzip: false,
+      maxRowLimit: 1000,
+      interval: 10,
+      maxQueuedBytes: 1e9,
+    };
     const marker = new DetachedMarker(detachedFileOf('/data', name), disk);
     const own = { name, onSpillFull: 'detach', writeOnly: false } as const;
     const detachment = await Detachment.open(own, { marker, clock, log });
