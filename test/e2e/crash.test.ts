@@ -69,8 +69,11 @@ test('kill -9 at any instant loses and reorders no acknowledged point', async (t
   const network = await tcpProxy(t, b.port);
   const config = pairConfig([a.url, network.url], { timeout: 1_000, spillAfter: 100 });
   const proxy = await startProxy(t, config);
-  const load = new Load(proxy, 8);
+  const load = new Load(t, proxy, 8);
   const stop = new AbortController();
+  t.after(() => {
+    stop.abort();
+  });
   const flapping = weather(network, randomFrom(seed), stop.signal);
 
   await killAgainAndAgain(proxy, randomFrom(seed + 1));

@@ -1,5 +1,6 @@
 import { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Cleanup } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Influxd } from '../support/influxd.ts';
 import type { ProxyProcess } from '../support/proxy.ts';
@@ -30,9 +31,15 @@ export class Load {
   readonly #written: number[];
   readonly #running: Promise<void>[];
   #isStopping = false;
+  #isAbandoned = false;
 
-  constructor(proxy: ProxyProcess, writers = 4) {
+  /** Starts at once. What the test does not stop ends with it. */
+  constructor(t: Cleanup, proxy: ProxyProcess, writers = 4) {
     this.#proxy = proxy;
+    t.after(() => {
+      this.#isAbandoned = true;
+      this.#agent.destroy();
+    });
     this.#written = Array.from({ length: writers }, () => 0);
     this.#running = this.#written.map((_, writer) => this.#run(writer));
   }
@@ -68,7 +75,7 @@ export class Load {
   }
 
   async #run(writer: number): Promise<void> {
-    while (!this.#isStopping) {
+    while (!this.#isStopping && !this.#isAbandoned) {
       await this.#write(this.#bodyOf(writer));
       this.#written[writer] = this.#writesOf(writer) + 1;
     }
@@ -88,7 +95,7 @@ export class Load {
   }
 
   async #write(body: string): Promise<void> {
-    for (;;) {
+    while (!this.#isAbandoned) {
       const start = performance.now();
       const failure = await this.#attempt(body);
       if (failure === undefined) {

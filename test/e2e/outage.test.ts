@@ -15,7 +15,7 @@ test('outages', async (t) => {
 
   await t.test('a killed replica misses nothing, across a restart of the proxy', async (t) => {
     const proxy = await startProxy(t, pairConfig(pair));
-    const load = new Load(proxy);
+    const load = new Load(t, proxy);
     await load.more(100);
 
     await b.kill();
@@ -44,7 +44,7 @@ test('outages', async (t) => {
   await t.test('outages in a row, of either replica and of both', async (t) => {
     await empty([a, b]);
     const proxy = await startProxy(t, pairConfig(pair));
-    const load = new Load(proxy);
+    const load = new Load(t, proxy);
     for (const broken of [[a], [b], [a, b], [b], [a]]) {
       await load.more(30);
       await Promise.all(broken.map((influxd) => influxd.kill()));
@@ -64,7 +64,7 @@ test('outages', async (t) => {
       await empty([a, b]);
       await Promise.all([a.kill(), b.kill()]);
       const proxy = await startProxy(t, pairConfig(pair));
-      const load = new Load(proxy);
+      const load = new Load(t, proxy);
       await load.more(50);
       assert.ok(load.slowestMs < PROMPT_MS, `a write took ${load.slowestMs} ms`);
       await load.stop();
@@ -81,7 +81,7 @@ test('outages', async (t) => {
   await t.test('a hung replica delays nobody for long and misses nothing', async (t) => {
     await empty([a, b]);
     const proxy = await startProxy(t, pairConfig(pair, { timeout: 2_000 }));
-    const load = new Load(proxy);
+    const load = new Load(t, proxy);
     for (let hangs = 0; hangs < 2; hangs++) {
       await load.more(50);
       b.pause();
@@ -101,7 +101,7 @@ test('outages', async (t) => {
     await empty([a, b]);
     const network = await tcpProxy(t, b.port);
     const proxy = await startProxy(t, pairConfig([a.url, network.url], { timeout: 1_000 }));
-    const load = new Load(proxy);
+    const load = new Load(t, proxy);
     await load.more(30);
     network.stall('to client');
     await load.more(100);

@@ -17,7 +17,7 @@ test('SIGTERM under load', async (t) => {
 
   await t.test('loses nothing that was acknowledged (D2)', async (t) => {
     const proxy = await startProxy(t, pairConfig([a.url, b.url]));
-    const load = new Load(proxy, 8);
+    const load = new Load(t, proxy, 8);
     for (let rounds = 0; rounds < 4; rounds++) {
       await load.more(40);
       assert.equal(await proxy.stop(PROMISED_MS), 0);
@@ -32,7 +32,7 @@ test('SIGTERM under load', async (t) => {
   await t.test('loses nothing while a backend hangs', async (t) => {
     await empty([a, b]);
     const proxy = await startProxy(t, pairConfig([a.url, b.url], { spillAfter: 10_000 }));
-    const load = new Load(proxy, 8);
+    const load = new Load(t, proxy, 8);
     await load.more(40);
     b.pause();
     await eventually('all writers wait for the backend that hangs', async () => {
