@@ -66,7 +66,7 @@ test('a backend whose spill overflows is detached, gets nothing, answers nothing
   const network = await tcpProxy(t, b.port);
   const proxy = await startProxy(t, tightConfig([a.url, network.url]));
   await drained(proxy);
-  const load = new Load(proxy);
+  const load = new Load(t, proxy);
   await load.more(20);
   await network.cut();
   const { backends } = await proxy.waitFor(isDetached, { deadlineMs: 60_000 });
