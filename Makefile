@@ -74,8 +74,9 @@ pack: deps ## the package as npm would publish it, unpacked and started
 	npm pack --loglevel=error
 	@sh test/support/check-package.sh influx-proxy-$$(node -p 'require("./package.json").version').tgz
 
-torture: build servers ## guarantees of the write path under thousands of seeded faults; TORTURE_SCHEDULES=2000
+torture: build servers ## thousands of seeded faults, 200 kills; TORTURE_SCHEDULES=2000 CRASH_KILLS=200
 	TORTURE_SCHEDULES=$(or $(TORTURE_SCHEDULES),2000) $(NODE_TEST) dist/test/torture/simulation.test.js
+	CRASH_KILLS=$(or $(CRASH_KILLS),200) $(NODE_TEST) dist/test/e2e/crash.test.js
 
 clean: ## remove what was built, stale compiled tests included
 	rm -rf dist coverage *.tgz

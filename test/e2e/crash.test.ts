@@ -7,7 +7,7 @@ import { Load } from './load.ts';
 import { drained, pairConfig, startPair } from './replica-pair.ts';
 import { randomFrom } from './random.ts';
 
-const KILLS = 25;
+const KILLS = Number(process.env['CRASH_KILLS'] ?? 25);
 /** From the start of a run to its death: live writing, the way into the spill, replay, the way back to live. */
 const LONGEST_RUN_MS = 700;
 const LONGEST_WEATHER_MS = 300;
