@@ -110,7 +110,7 @@ export class Delivery {
   }
 
   async peek(maxBytes: number): Promise<StoredRecord[]> {
-    if (!this.#isSaved) await this.#persist();
+    if (!this.#isSaved) await this.#persistOrGoOn();
     for (;;) {
       this.#leaveFinished();
       const front = this.#segments[0];
@@ -226,6 +226,18 @@ export class Delivery {
       await this.#save();
     }
     await this.reclaim();
+  }
+
+  /**
+   * A disk that has no room for the cursor gets it when a whole segment is delivered and deleted, so what is left is shown
+   * all the same. A crash before that shows it again from the last saved cursor on, in order.
+   */
+  async #persistOrGoOn(): Promise<void> {
+    try {
+      await this.#persist();
+    } catch (error) {
+      if (!this.#hasUnread) throw error;
+    }
   }
 
   async #save(): Promise<void> {

@@ -143,8 +143,8 @@ export class Spill {
    * The record and all before it are delivered. Resolves when that survives a power cut; the space of segments
    * that lie wholly behind is free then. Acknowledging one twice does nothing.
    *
-   * Rejects with SPILL_FAILED when the cursor could not be saved. The records are not shown again by this process,
-   * but may be after a crash, and `isEmpty` stays false until the next peek or ack has saved the cursor.
+   * Rejects with SPILL_FAILED when the cursor could not be saved. The records are not shown again by this process, the
+   * next ones are, but these may be after a crash, and `isEmpty` stays false until a peek or ack has saved the cursor.
    */
   ack(record: StoredRecord): Promise<void> {
     return this.#takeTurn('cannot save the spill cursor', () =>
