@@ -73,7 +73,14 @@ export async function send(response: ServerResponse, reply: Reply): Promise<void
     return;
   }
   // Without this a client of HTTP/1.0, whose answers end with the connection, would take half an answer for a whole one.
-  body.once('error', () => response.socket?.resetAndDestroy());
+  const reset = (): void => {
+    response.socket?.resetAndDestroy();
+  };
+  if (body.errored !== null) {
+    reset();
+    return;
+  }
+  body.once('error', reset);
   response.writeHead(reply.status, reply.headers);
   // An upstream that breaks midway must not look like a complete answer: pipeline destroys the connection.
   await pipeline(body, response).catch(() => undefined);

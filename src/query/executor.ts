@@ -85,6 +85,8 @@ export class Executor {
     try {
       const parameters = request.parametersFor(replica.db);
       const answer = await replica.query(parameters, request.headers, controller.signal);
+      // It may break between here and whoever reads it next, who finds it destroyed; nobody may die of it.
+      answer.body.on('error', () => undefined);
       await assertUsable(answer);
       if (!(await firstBytes(answer.body))) {
         answer.body.resume();

@@ -1,11 +1,16 @@
 import { strict as assert } from 'node:assert';
+import { execFile } from 'node:child_process';
 import { after, test } from 'node:test';
+import { promisify } from 'node:util';
 import { CleanupStack } from '../support/cleanup.ts';
 import type { HttpAnswer } from '../support/http-client.ts';
 import { startProxy } from '../support/proxy.ts';
-import { rawExchange } from '../support/raw-exchange.ts';
 import { scriptedBackend, type Step } from '../support/scripted-backend.ts';
 import { ask } from './query-client.ts';
+
+const run = promisify(execFile);
+/** Exit code: the connection broke while the answer came. */
+const CURL_RECV_ERROR = 56;
 
 // A query whose replica fails is answered by another one, as long as the client has not seen a byte of the first.
 
@@ -152,9 +157,10 @@ test('an answer that breaks after its first byte breaks for the client too', asy
     for (const way of ['GET', 'POST', 'form'] as const) {
       await assert.rejects(ask(proxy.url, 'db', Q, { way }), { code: 'ECONNRESET' }, what);
     }
-    // HTTP/1.0 knows the end of an answer by the end of the connection: only a break tells.
-    const request = `GET /query?db=db&q=${encodeURIComponent(Q)} HTTP/1.0\r\n\r\n`;
-    await assert.rejects(rawExchange(proxy.url, request), { code: 'ECONNRESET' }, what);
+    // HTTP/1.0 knows the end of an answer by the end of the connection: only a reset tells. Node's own client may report
+    // a reset that comes with the last bytes as an end (libuv, POLLHUP after a partial read); curl does not.
+    const url = `${proxy.url}/query?db=db&q=${encodeURIComponent(Q)}`;
+    await assert.rejects(run('curl', ['-s', '--http1.0', url]), { code: CURL_RECV_ERROR }, what);
     assert.deepEqual(counts(), [4, 0], what);
   };
   const half = '{"results":[';
