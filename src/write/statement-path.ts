@@ -32,8 +32,8 @@ export class StatementPath {
   }
 
   /**
-   * Resolves when every backend that is not detached has run the statement, or has it on disk to run it in its turn. A refusal by any of them
-   * is the answer. Rejects with a ProxyError (503) when it could neither be run nor kept somewhere.
+   * Resolves when every backend that is not detached has run the statement, or has it on disk to run it in its turn. A
+   * refusal by any of them is the answer. Rejects with a ProxyError (503) when it could neither be run nor kept somewhere.
    */
   async run({ backends, formFor, ordered }: EveryStatement): Promise<StatementAnswer> {
     const orders = backends

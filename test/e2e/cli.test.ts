@@ -273,7 +273,7 @@ test("O5: the older proxy's file starts unchanged, and what it leaves out has a 
     const seen = JSON.parse((await httpRequest(`${url}/meta`)).text) as Meta;
     return Object.values(seen.backends).every(({ up }) => up) && seen;
   });
-  const second = meta.backends['local2'] as unknown as Record<string, unknown>;
+  const second = { ...meta.backends['local2'] } as Record<string, unknown>;
   assert.deepEqual(
     [second['rewriteInterval'], second['checkInterval'], second['timeout'], second['timeoutQuery']],
     [10_000, 1000, 10_000, 600_000],

@@ -5,7 +5,7 @@ import { type ProxyProcess, startProxy } from '../support/proxy.ts';
 import { type Direction, type TcpProxy, tcpProxy } from '../support/tcp-proxy.ts';
 import { Load } from './load.ts';
 import { drained, pairConfig, startPair } from './replica-pair.ts';
-import { randomFrom } from './random.ts';
+import { randomFrom } from '../support/random.ts';
 
 const KILLS = Number(process.env['CRASH_KILLS'] ?? 25);
 /** From the start of a run to its death: live writing, the way into the spill, replay, the way back to live. */

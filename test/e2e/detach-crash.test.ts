@@ -7,7 +7,7 @@ import { runCli } from '../support/cli.ts';
 import { type Influxd } from '../support/influxd.ts';
 import { type ProxyProcess, startProxy } from '../support/proxy.ts';
 import { tcpProxy } from '../support/tcp-proxy.ts';
-import { randomFrom } from './random.ts';
+import { randomFrom } from '../support/random.ts';
 import { DB, drained, isComplete, pairConfig, startPair } from './replica-pair.ts';
 
 const KILLS = 20;

@@ -2,7 +2,8 @@ import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import type { Spill } from '../../src/spill/spill.ts';
 import { type Fate, FakeDisk } from '../support/fake-disk.ts';
-import { drain, lastOf, openSpill, randomFrom, store } from './harness.ts';
+import { drain, lastOf, openSpill, store } from './harness.ts';
+import { randomFrom } from '../support/random.ts';
 
 // Three records fill a segment, so that the script rolls, moves the cursor and deletes often.
 const SEGMENT_BYTES = 200;

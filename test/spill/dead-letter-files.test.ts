@@ -7,7 +7,8 @@ import { DeadLetterFiles, type Rewrite } from '../../src/spill/dead-letter-files
 import { decodeDeadPoint, encodeDeadPoint } from '../../src/spill/dead-point.ts';
 import { type Disk, type DiskFile, nodeDisk } from '../../src/spill/disk.ts';
 import { type Fate, FakeDisk } from '../support/fake-disk.ts';
-import { randomFrom, scratch } from './harness.ts';
+import { scratch } from './harness.ts';
+import { randomFrom } from '../support/random.ts';
 
 const FILE = '/dead-letter/east.jsonl';
 

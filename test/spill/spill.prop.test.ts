@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { ProxyError } from '../../src/core/errors.ts';
 import type { Spill, StoredRecord } from '../../src/spill/spill.ts';
 import { FakeDisk } from '../support/fake-disk.ts';
-import { draft, lastOf, openSpill, randomFrom, textsOf } from './harness.ts';
+import { draft, lastOf, openSpill, textsOf } from './harness.ts';
+import { randomFrom } from '../support/random.ts';
 
 const numRuns = Number(process.env['FUZZ_RUNS'] ?? 300);
 const MAX_BYTES = 4000;

@@ -5,6 +5,7 @@ export interface Meta {
   readonly db: string;
   readonly zone: string;
   readonly uptimeSeconds: number;
+  readonly inflightBytes: number;
   readonly disk: { readonly freeBytes?: number; readonly isLow: boolean };
   readonly backends: Readonly<Record<string, BackendMeta>>;
   readonly keymaps: Readonly<Record<string, readonly string[]>>;

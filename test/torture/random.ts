@@ -1,4 +1,4 @@
-import { randomFrom } from '../spill/harness.ts';
+import { randomFrom } from '../support/random.ts';
 
 /** Every choice of a schedule, from one seed. */
 export class Random {
