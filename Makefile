@@ -53,9 +53,9 @@ fuzz: build ## property tests with many more runs; FUZZ_RUNS=100000
 	@files=$$($(PROPERTIES) | sort); [ -n "$$files" ] || { echo 'there are no property tests'; exit 1; }; \
 	FUZZ_RUNS=$(or $(FUZZ_RUNS),100000) $(NODE_TEST) $$files
 
-bench: build servers ## speed against nginx and bare Node, on this machine
+bench: build servers ## speed and cost beside nginx and bare Node, on this machine, in five minutes; BENCH_ONLY=a,c
 	@sh $(ENSURE) nginx-light wrk
-	@set -e; for file in $$(find dist/test -name '*.bench.js' | sort); do node --enable-source-maps $$file; done
+	@node --enable-source-maps dist/test/bench/bench.js
 
 demo: build servers ## two InfluxDB servers, one killed and brought back: nothing is lost, no query sees a hole
 	@node --enable-source-maps dist/test/demo/demo.js

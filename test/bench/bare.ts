@@ -18,5 +18,5 @@ export async function startBareServer(t: Cleanup): Promise<Server> {
     if (!child.isRunning) throw new GiveUp(`it ended: ${child.stderr}`);
     return (await httpRequest(`${origin}/ping`)).status === 204;
   });
-  return { name: 'bare node:http, 204', origin, pid: child.pid };
+  return { origin, pid: child.pid };
 }

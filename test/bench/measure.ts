@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BenchCase } from './cases.ts';
 import type { Server } from './server.ts';
 import { median } from './statistics.ts';
 import { cpuSeconds, peakRssMb, resetPeakRss } from './usage.ts';
 import type { WrkLoad } from './wrk.ts';
 
-/** What one run, or the median of several, showed of one server. */
+/** What one run, or the median of several, showed of one server under writes. */
 export interface Figures {
   readonly linesPerSecond: number;
-  /** CPU seconds of the server's process for a million lines. */
+  /** CPU seconds of the server's process, all threads, for a million lines. */
   readonly cpuPerMillion: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -16,50 +15,32 @@ export interface Figures {
   readonly errors: number;
 }
 
-export interface Measured {
-  readonly server: string;
-  readonly runs: readonly Figures[];
-  /** Of each figure by itself; of `peakRssMb` the highest and of `errors` the sum. */
-  readonly figures: Figures;
-}
-
-export interface MeasureOptions {
-  readonly repetitions: number;
-  /** Of one run; wrk knows whole seconds only. */
-  readonly seconds: number;
-  /** Load before the first run that counts: the JIT compiles, connections open. */
-  readonly warmUpSeconds: number;
-}
+/** Of every case, of each server. */
+export const REPETITIONS = 3;
 
 /** So that what one run left behind (requests cut off, garbage) is not in the next one's figures. */
-const SETTLE_MS = 150;
+const SETTLE_MS = 100;
 
 /** The servers take turns, so that whatever else the machine does meets all of them alike. */
-export async function measure(
-  benchCase: BenchCase,
-  load: WrkLoad,
-  servers: readonly Server[],
-  options: MeasureOptions,
-): Promise<Measured[]> {
-  const runs = new Map<Server, Figures[]>(servers.map((server) => [server, []]));
-  for (const server of servers) await load.run(server.origin, options.warmUpSeconds);
-  for (let repetition = 0; repetition < options.repetitions; repetition++) {
-    for (const [server, figures] of runs) {
+export async function inTurns<S, T>(
+  servers: readonly S[],
+  run: (server: S) => Promise<T>,
+): Promise<T[][]> {
+  const results = servers.map((): T[] => []);
+  for (let repetition = 0; repetition < REPETITIONS; repetition++) {
+    for (const [index, server] of servers.entries()) {
       await sleep(SETTLE_MS);
-      figures.push(await measureOnce(benchCase, load, server, options.seconds));
+      results[index]?.push(await run(server));
     }
   }
-  return [...runs].map(([{ name }, figures]) => ({
-    server: name,
-    runs: figures,
-    figures: summaryOf(figures),
-  }));
+  return results;
 }
 
-async function measureOnce(
-  { linesPerBody }: BenchCase,
-  load: WrkLoad,
+/** One run of writes. */
+export async function measureWrites(
   { origin, pid }: Server,
+  load: WrkLoad,
+  linesPerBody: number,
   seconds: number,
 ): Promise<Figures> {
   await resetPeakRss(pid);
@@ -77,7 +58,8 @@ async function measureOnce(
   };
 }
 
-function summaryOf(runs: readonly Figures[]): Figures {
+/** The median of each figure by itself; of `peakRssMb` the highest and of `errors` the sum. */
+export function summaryOf(runs: readonly Figures[]): Figures {
   const medianOf = (key: keyof Figures): number => median(runs.map((run) => run[key]));
   return {
     linesPerSecond: medianOf('linesPerSecond'),

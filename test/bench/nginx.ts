@@ -13,26 +13,21 @@ const NGINX = '/usr/sbin/nginx';
 /** Answers 204 to every write and ping, like an InfluxDB that costs next to nothing. */
 export function startSink(t: Cleanup, folder: string, name: string): Promise<Server> {
   const location = 'location / { add_header X-Influxdb-Version 1.8.10; return 204; }';
-  return startNginx(t, path.join(folder, name), { name, location });
+  return startNginx(t, path.join(folder, name), { location });
 }
 
-/** A plain reverse proxy to one server, over kept-alive connections and with no body on disk. */
-export function startReverseProxy(t: Cleanup, folder: string, to: Server): Promise<Server> {
+/** A plain reverse proxy to the server at `to`, over kept-alive connections and with no body on disk. */
+export function startReverseProxy(t: Cleanup, folder: string, to: string): Promise<Server> {
   const location = `location / {
       proxy_pass http://upstream_server;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
     }`;
-  const upstream = `upstream upstream_server { server ${new URL(to.origin).host}; keepalive 64; }`;
-  return startNginx(t, path.join(folder, 'nginx'), {
-    name: 'nginx to one sink',
-    location,
-    upstream,
-  });
+  const upstream = `upstream upstream_server { server ${new URL(to).host}; keepalive 64; }`;
+  return startNginx(t, path.join(folder, 'nginx'), { location, upstream });
 }
 
 interface Site {
-  readonly name: string;
   readonly location: string;
   readonly upstream?: string;
 }
@@ -49,7 +44,7 @@ async function startNginx(t: Cleanup, prefix: string, site: Site): Promise<Serve
     if (!child.isRunning) throw new GiveUp(`nginx ended: ${child.stderr}`);
     return (await httpRequest(`${origin}/ping`)).status === 204;
   });
-  return { name: site.name, origin, pid: child.pid };
+  return { origin, pid: child.pid };
 }
 
 /** One process in all: nothing outlives it when it is killed, and its CPU time is that of the one worker. */

@@ -1,26 +1,44 @@
 import { cpus, release, totalmem } from 'node:os';
-import type { BenchCase, Budget } from './cases.ts';
-import type { Delivery } from './delivery.ts';
-import type { Figures, Measured } from './measure.ts';
 
-export interface CaseReport {
-  readonly benchCase: BenchCase;
-  readonly measured: readonly Measured[];
+/** What a figure is held against; DESIGN names it "budget". `exactly` is about correctness, the others about speed. */
+export type Budget =
+  { readonly atLeast: number } | { readonly atMost: number } | { readonly exactly: number };
+
+/** How a number is written; the name of the figure says the unit. */
+export type Format = (value: number) => string;
+
+/** One figure of the proxy, beside what others showed in the same run. */
+export interface Row {
+  readonly figure: string;
+  readonly format: Format;
+  /** NaN: it never came to it. */
+  readonly own: number;
+  /** nginx as a plain reverse proxy, a bare `node:http` server, or no proxy at all. */
+  readonly nginx?: number | undefined;
+  readonly bare?: number | undefined;
+  readonly direct?: number | undefined;
+  readonly budget?: Budget | undefined;
+  readonly note?: string | undefined;
 }
 
-export interface Report {
-  readonly machine: string;
-  readonly cases: readonly CaseReport[];
-  readonly delivery: Delivery;
-  /** Times that a proxy thought a sink slow or down and wrote to disk instead; such runs measure something else. */
-  readonly spilled: number;
+/** One case and its figures. */
+export interface Section {
+  readonly id: string;
+  readonly title: string;
+  readonly rows: readonly Row[];
 }
 
-/** The names of the servers in the table and in the JSON. */
-export const PROXY = 'influx-proxy';
-export const PLAIN_PROXY = 'influx-proxy, gzip: false';
-export const NGINX = 'nginx to one sink';
-export const BARE = 'bare node:http';
+export const millions: Format = (value) => `${(value / 1e6).toFixed(2)} M`;
+export const decimals =
+  (count: number): Format =>
+  (value) =>
+    value.toFixed(count);
+export const whole: Format = (value) => Math.round(value).toLocaleString('en');
+
+/** A row that must hold for the proxy to be correct at all, however slow: lost lines, errors. */
+export function mustBe(figure: string, exactly: number, own: number): Row {
+  return { figure, format: whole, own, budget: { exactly } };
+}
 
 export function machineName(): string {
   const model = cpus()[0]?.model ?? 'unknown CPU';
@@ -28,142 +46,79 @@ export function machineName(): string {
   return `${cpus().length} x ${model}, ${memory} GiB, Linux ${release()}, Node ${process.version}`;
 }
 
-interface Column {
-  readonly title: string;
-  /** Undefined: this server has no such figure. */
-  readonly valueOf: (own: Figures, all: CaseReport) => number | undefined;
-  readonly textOf: (value: number) => string;
-  readonly limitOf: (budget: Budget) => { atLeast?: number; atMost?: number };
-}
-
-const millions = (value: number): string => `${(value / 1e6).toFixed(2)} M`;
-const two = (value: number): string => value.toFixed(2);
-const one = (value: number): string => value.toFixed(1);
-
-const COLUMNS: readonly Column[] = [
-  {
-    title: 'lines/s',
-    valueOf: (own) => own.linesPerSecond,
-    textOf: millions,
-    limitOf: ({ minLinesPerSecond }) => atLeast(minLinesPerSecond),
-  },
-  {
-    title: 'x nginx',
-    valueOf: (own, all) => ratioTo(NGINX, own, all),
-    textOf: two,
-    limitOf: ({ minTimesNginx }) => atLeast(minTimesNginx),
-  },
-  {
-    title: 'x bare',
-    valueOf: (own, all) => ratioTo(BARE, own, all),
-    textOf: two,
-    limitOf: ({ minTimesBare }) => atLeast(minTimesBare),
-  },
-  {
-    title: 'CPU s/M lines',
-    valueOf: (own) => own.cpuPerMillion,
-    textOf: two,
-    limitOf: ({ maxCpuPerMillion }) => atMost(maxCpuPerMillion),
-  },
-  { title: 'p50 ms', valueOf: (own) => own.p50Ms, textOf: one, limitOf: () => ({}) },
-  {
-    title: 'p99 ms',
-    valueOf: (own) => own.p99Ms,
-    textOf: one,
-    limitOf: ({ maxP99Ms }) => atMost(maxP99Ms),
-  },
-  {
-    title: 'peak RSS MB',
-    valueOf: (own) => own.peakRssMb,
-    textOf: (value) => value.toFixed(0),
-    limitOf: ({ maxPeakRssMb }) => atMost(maxPeakRssMb),
-  },
-  { title: 'errors', valueOf: (own) => own.errors, textOf: String, limitOf: () => ({ atMost: 0 }) },
-];
-
-/** One table for people. A figure that misses its budget, which stands in the row below, is marked with `!`. */
-export function tableOf(report: Report): string {
-  const rows = [['', ...COLUMNS.map(({ title }) => title)]];
-  for (const caseReport of report.cases) rows.push(...rowsOf(caseReport));
-  return [`on ${report.machine}`, '', ...aligned(rows), '', ...footOf(report), ''].join('\n');
-}
-
 /** Whether all points arrived and none was refused. Speed has no say. */
-export function isCorrect({ cases, delivery }: Report): boolean {
-  const { refused, missing, repeated, altered } = delivery;
-  const errors = cases.flatMap(({ measured }) => measured.map(({ figures }) => figures.errors));
-  return refused + missing + repeated + altered === 0 && errors.every((count) => count === 0);
+export function isCorrect(sections: readonly Section[]): boolean {
+  return sections.every(({ rows }) =>
+    rows.every((row) => row.budget === undefined || !('exactly' in row.budget) || isMet(row)),
+  );
 }
 
-function rowsOf(report: CaseReport): string[][] {
-  const { id, title, budget, plainBudget } = report.benchCase;
-  const rows = [[`(${id}) ${title}`]];
-  for (const { server, figures } of report.measured) {
-    const own = server === PROXY ? budget : server === PLAIN_PROXY ? plainBudget : undefined;
-    rows.push([
-      `  ${server}`,
-      ...COLUMNS.map((column) => figureCell(column, figures, report, own)),
-    ]);
-    if (own !== undefined)
-      rows.push(['    budget', ...COLUMNS.map((column) => budgetCell(column, own))]);
+const HEAD = ['', 'influx-proxy', 'nginx', 'bare node', 'direct', 'budget', ''];
+
+/** One table for people. */
+export function tableOf(sections: readonly Section[]): string {
+  const rows = [HEAD];
+  for (const { id, title, rows: own } of sections) {
+    rows.push([`(${id}) ${title}`], ...own.map(cellsOf));
   }
-  return rows;
+  return `${aligned(rows).join('\n')}\n`;
 }
 
-function figureCell(
-  { valueOf, textOf, limitOf }: Column,
-  figures: Figures,
-  report: CaseReport,
-  budget: Budget = {},
-): string {
-  const value = valueOf(figures, report);
+/** The same for programs. JSON knows no NaN and no functions: what never came is null, formats are left out. */
+export function jsonOf(machine: string, sections: readonly Section[]): string {
+  const plain = sections.map(({ rows, ...section }) => ({
+    ...section,
+    rows: rows.map((row) => ({ ...row, verdict: verdictOf(row) })),
+  }));
+  return `${JSON.stringify({ machine, sections: plain }, undefined, 2)}\n`;
+}
+
+function cellsOf(row: Row): string[] {
+  const { figure, format, own, nginx, bare, direct, note = '' } = row;
+  const figures = [own, nginx, bare, direct].map((value) => textOf(value, format));
+  return [`    ${figure}`, ...figures, budgetText(row), [verdictOf(row), note].join('  ').trim()];
+}
+
+function textOf(value: number | undefined, format: Format): string {
   if (value === undefined) return '';
-  const { atLeast: least = -Infinity, atMost: most = Infinity } = limitOf(budget);
-  return `${textOf(value)}${value < least || value > most ? '!' : ' '}`;
+  return Number.isNaN(value) ? 'never' : format(value);
 }
 
-function budgetCell({ textOf, limitOf }: Column, budget: Budget): string {
-  const { atLeast: least, atMost: most } = limitOf(budget);
-  if (least !== undefined) return `>= ${textOf(least)} `;
-  return most === undefined ? '' : `<= ${textOf(most)} `;
+function budgetText({ budget, format }: Row): string {
+  if (budget === undefined) return '';
+  if ('exactly' in budget) return `= ${format(budget.exactly)}`;
+  return 'atLeast' in budget ? `>= ${format(budget.atLeast)}` : `<= ${format(budget.atMost)}`;
 }
 
-function ratioTo(reference: string, own: Figures, { measured }: CaseReport): number | undefined {
-  const other = measured.find(({ server }) => server === reference)?.figures;
-  return other === undefined || other === own
-    ? undefined
-    : own.linesPerSecond / other.linesPerSecond;
+function isMet({ own, budget }: Pick<Row, 'own' | 'budget'>): boolean {
+  if (budget === undefined) return true;
+  if ('exactly' in budget) return own === budget.exactly;
+  return 'atLeast' in budget ? own >= budget.atLeast : own <= budget.atMost;
 }
 
-function atLeast(limit: number | undefined): { atLeast?: number } {
-  return limit === undefined ? {} : { atLeast: limit };
+/** `met`, or by what factor it is missed. */
+function verdictOf(row: Pick<Row, 'own' | 'budget'>): string {
+  const { own, budget } = row;
+  if (budget === undefined) return '';
+  if (isMet(row)) return 'met';
+  if ('exactly' in budget || Number.isNaN(own)) return 'MISSED';
+  const factor = 'atLeast' in budget ? budget.atLeast / own : own / budget.atMost;
+  return `missed ${factor.toFixed(factor < 2 ? 2 : 1)} x`;
 }
 
-function atMost(limit: number | undefined): { atMost?: number } {
-  return limit === undefined ? {} : { atMost: limit };
-}
-
-/** The first column to the left, figures to the right; a title alone in its row may be longer than the column. */
+/** First and last column to the left, figures to the right; a title alone in its row may be longer than its column. */
 function aligned(rows: readonly string[][]): string[] {
-  const widths = ['', ...COLUMNS].map((_, place) =>
+  const widths = HEAD.map((_, place) =>
     Math.max(...rows.filter(({ length }) => length > 1).map((row) => row[place]?.length ?? 0)),
   );
   return rows.map((row) =>
     row
-      .map((cell, place) =>
-        place === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart((widths[place] ?? 0) + 2),
-      )
+      .map((cell, place) => {
+        const width = widths[place] ?? 0;
+        if (place === 0) return cell.padEnd(width);
+        return `  ${place === HEAD.length - 1 ? cell : cell.padStart(width)}`;
+      })
       .join('')
       .trimEnd(),
   );
-}
-
-function footOf({ delivery, spilled }: Report): string[] {
-  const { acknowledged, refused, missing, repeated, altered } = delivery;
-  const count = (lines: number): string => lines.toLocaleString('en');
-  return [
-    `delivery: ${count(acknowledged)} lines acknowledged, ${count(refused)} refused; over both sinks ` +
-      `${count(missing)} missing, ${count(repeated)} repeated, ${count(altered)} altered`,
-    `spilled: ${spilled} times`,
-  ];
 }

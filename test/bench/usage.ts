@@ -15,12 +15,23 @@ export async function cpuSeconds(pid: number): Promise<number> {
   return (Number(fields[USER_TICKS]) + Number(fields[SYSTEM_TICKS])) / TICKS_PER_SECOND;
 }
 
-/** The most memory that a process has held since `resetPeakRss`. */
-export async function peakRssMb(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1_000;
+/** The resident memory of a process now, in units of 10^6 bytes. */
+export function rssMb(pid: number): Promise<number> {
+  return statusMb(pid, 'VmRSS');
+}
+
+/** The most that it has held since `resetPeakRss`. */
+export function peakRssMb(pid: number): Promise<number> {
+  return statusMb(pid, 'VmHWM');
 }
 
 export async function resetPeakRss(pid: number): Promise<void> {
   await writeFile(`/proc/${pid}/clear_refs`, '5');
+}
+
+/** What proc(5) calls kB are units of 1,024 bytes. */
+async function statusMb(pid: number, key: string): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const kib = new RegExp(`^${key}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1];
+  return (Number(kib) * 1_024) / 1e6;
 }

@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Child } from '../support/child.ts';
-import type { BenchCase } from './cases.ts';
-import { bodyOf } from './lines.ts';
+import type { Load } from './cases.ts';
+import { bodyOf, encoded, type LineStream } from './lines.ts';
 
 /** What wrk saw of one run. */
 export interface LoadResult {
@@ -17,33 +17,42 @@ export interface LoadResult {
 
 const RESULT = 'RESULT ';
 
-/** The load of one case: a Lua script and the bodies that it sends in turn. */
+/** Requests in turn over a number of connections, as fast as they are answered. */
 export class WrkLoad {
   readonly #connections: number;
   readonly #script: string;
+  readonly #path: string;
 
-  private constructor(connections: number, script: string) {
+  private constructor(connections: number, script: string, path: string) {
     this.#connections = connections;
     this.#script = script;
+    this.#path = path;
   }
 
-  static async create(folder: string, benchCase: BenchCase): Promise<WrkLoad> {
-    const { id, bodies, linesPerBody, gzip, connections } = benchCase;
+  /** Keeps its files, named after `id`, in `folder`. */
+  static async ofWrites(
+    folder: string,
+    id: string,
+    load: Load,
+    stream: LineStream,
+  ): Promise<WrkLoad> {
+    const { bodies, linesPerBody, gzip, connections } = load;
     const payloads = Array.from({ length: bodies }, (_, index) =>
-      bodyOf(index * linesPerBody, linesPerBody, gzip),
+      encoded(bodyOf(stream, index * linesPerBody, linesPerBody), gzip),
     );
     const bodyFile = path.join(folder, `${id}.bodies`);
     const script = path.join(folder, `${id}.lua`);
+    const lengths = payloads.map(({ length }) => length);
     await writeFile(bodyFile, Buffer.concat(payloads));
-    await writeFile(
-      script,
-      luaScript(
-        bodyFile,
-        payloads.map(({ length }) => length),
-        gzip,
-      ),
-    );
-    return new WrkLoad(connections, script);
+    await writeFile(script, luaOfWrites(bodyFile, lengths, gzip) + LUA_RESULT);
+    return new WrkLoad(connections, script, '/write?db=bench');
+  }
+
+  static async ofQuery(folder: string, query: string, connections: number): Promise<WrkLoad> {
+    const script = path.join(folder, `query${connections}.lua`);
+    await writeFile(script, LUA_RESULT);
+    const parameters = new URLSearchParams({ db: 'bench', q: query }).toString();
+    return new WrkLoad(connections, script, `/query?${parameters}`);
   }
 
   /** One thread of load, so that it leaves the other core to what is measured. */
@@ -51,7 +60,7 @@ export class WrkLoad {
     const child = await Child.start('wrk', [
       ...['--threads', '1', '--connections', String(this.#connections)],
       ...['--duration', String(seconds), '--latency', '--script', this.#script],
-      `${origin}/write?db=bench`,
+      `${origin}${this.#path}`,
     ]);
     const output: string[] = [];
     child.onLine((line) => output.push(line));
@@ -65,7 +74,7 @@ export class WrkLoad {
 }
 
 /** Requests are built once, at the start: what wrk then does for each is a copy. */
-function luaScript(bodyFile: string, lengths: readonly number[], gzip: boolean): string {
+function luaOfWrites(bodyFile: string, lengths: readonly number[], gzip: boolean): string {
   return `
 local requests, turn = {}, 0
 
@@ -84,7 +93,10 @@ function request()
   turn = turn % #requests + 1
   return requests[turn]
 end
+`;
+}
 
+const LUA_RESULT = `
 function done(summary, latency)
   local errors = summary.errors
   local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
@@ -92,4 +104,3 @@ function done(summary, latency)
     summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, failed))
 end
 `;
-}

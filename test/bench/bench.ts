@@ -1,0 +1,94 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { messageOf } from '../../src/core/errors.ts';
+import { CleanupStack } from '../support/cleanup.ts';
+import { openTempDir } from '../support/temp-dir.ts';
+import { WRITE_CASES } from './cases.ts';
+import { diskRows } from './disk.ts';
+import { microRows } from './micro.ts';
+import { isCorrect, jsonOf, machineName, type Row, type Section, tableOf } from './report.ts';
+import { type Settings, settingsOf } from './settings.ts';
+import { runWriteCase } from './write-case.ts';
+
+// The program behind `make bench`. Everything that it measures is an entry of PARTS.
+
+interface Part {
+  /** What BENCH_ONLY names. */
+  readonly id: string;
+  readonly run: (t: CleanupStack, folder: string, settings: Settings) => Promise<Section[]>;
+}
+
+const PARTS: readonly Part[] = [
+  ...WRITE_CASES.map((benchCase) => ({
+    id: benchCase.id,
+    run: (t: CleanupStack, folder: string, settings: Settings) =>
+      runWriteCase(t, folder, benchCase, settings),
+  })),
+  {
+    id: 'micro',
+    run: async (_, folder) => [
+      section('micro', 'parts by themselves, per second of CPU', await microRows()),
+      section('micro', 'the disk', await diskRows(folder)),
+    ],
+  },
+];
+
+function section(id: string, title: string, rows: readonly Row[]): Section {
+  return { id, title, rows };
+}
+
+/** `make clean` removes it. */
+const JSON_PATH = path.resolve(import.meta.dirname, '../../bench.json');
+
+/** With the default settings; above what an idle machine of two cores takes. */
+const LIMIT_SECONDS = 330;
+const DEFAULTS = settingsOf({});
+
+/** Each part has its own folder and servers, which end with it. */
+async function runPart({ id, run }: Part, settings: Settings): Promise<Section[]> {
+  const t = new CleanupStack();
+  const start = performance.now();
+  try {
+    const { folder, remove } = await openTempDir();
+    t.after(remove);
+    return await run(t, folder, settings);
+  } finally {
+    await t.run();
+    const seconds = (performance.now() - start) / 1_000;
+    process.stderr.write(`(${id}) ${seconds.toFixed(1)} s\n`);
+  }
+}
+
+async function report(sections: readonly Section[]): Promise<void> {
+  const machine = machineName();
+  process.stdout.write(`\n${machine}\n\n${tableOf(sections)}`);
+  await mkdir(path.dirname(JSON_PATH), { recursive: true });
+  await writeFile(JSON_PATH, jsonOf(machine, sections));
+}
+
+async function bench(settings: Settings): Promise<boolean> {
+  const sections: Section[] = [];
+  const parts = PARTS.filter(({ id }) => settings.only?.has(id) ?? true);
+  const limitSeconds =
+    LIMIT_SECONDS * (settings.seconds / DEFAULTS.seconds) +
+    3 * Math.max(0, settings.hungSeconds - DEFAULTS.hungSeconds);
+  const watchdog = setTimeout(() => {
+    process.stdout.write(tableOf(sections));
+    process.stderr.write(`longer than ${limitSeconds} s; giving up\n`);
+    process.exit(1); // ends every child process on the way
+  }, limitSeconds * 1_000);
+  try {
+    for (const part of parts) sections.push(...(await runPart(part, settings)));
+  } finally {
+    clearTimeout(watchdog);
+  }
+  await report(sections);
+  return isCorrect(sections);
+}
+
+try {
+  if (!(await bench(settingsOf(process.env)))) process.exitCode = 1;
+} catch (error) {
+  process.stderr.write(`${messageOf(error)}\n`);
+  process.exitCode = 1;
+}
