@@ -5,9 +5,12 @@ import { CleanupStack } from '../support/cleanup.ts';
 import { openTempDir } from '../support/temp-dir.ts';
 import { WRITE_CASES } from './cases.ts';
 import { diskRows } from './disk.ts';
+import { runIdle } from './idle.ts';
 import { microRows } from './micro.ts';
+import { runQueries } from './queries.ts';
 import { isCorrect, jsonOf, machineName, type Row, type Section, tableOf } from './report.ts';
 import { type Settings, settingsOf } from './settings.ts';
+import { runStartUp } from './start-up.ts';
 import { runWriteCase } from './write-case.ts';
 
 // The program behind `make bench`. Everything that it measures is an entry of PARTS.
@@ -24,6 +27,9 @@ const PARTS: readonly Part[] = [
     run: (t: CleanupStack, folder: string, settings: Settings) =>
       runWriteCase(t, folder, benchCase, settings),
   })),
+  { id: 'g', run: runQueries },
+  { id: 'h', run: runIdle },
+  { id: 'start', run: runStartUp },
   {
     id: 'micro',
     run: async (_, folder) => [
