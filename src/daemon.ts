@@ -87,6 +87,9 @@ interface Parts extends DaemonDeps {
 export class Daemon {
   #isClosing = false;
   #port = 0;
+  // What `#commonHeaders` was made of: comparing versions for each answer anew would cost as much as parsing the request.
+  #versionsSeen = '';
+  #commonHeaders: readonly string[] = [];
   readonly #startedAt: number;
   readonly #stop = new AbortController();
   readonly #counters = new Counters();
@@ -197,15 +200,18 @@ export class Daemon {
   }
 
   /** The lowest version, because clients use what the version promises and any replica may answer. */
-  #headers(): Record<string, string> {
-    const versions = [...this.#parts.backends.values()].flatMap(
-      ({ health }) => health.version ?? [],
-    );
-    return {
-      'X-Influxdb-Build': 'OSS',
-      'X-Influxdb-Version': lowestVersion(versions) ?? UNSEEN_VERSION,
-      'X-Influx-Proxy-Version': this.#parts.version,
-    };
+  #headers(): readonly string[] {
+    let seen = '';
+    for (const { health } of this.#parts.backends.values()) seen += ` ${health.version ?? ''}`;
+    if (seen !== this.#versionsSeen) {
+      this.#versionsSeen = seen;
+      this.#commonHeaders = [
+        ...['X-Influxdb-Build', 'OSS'],
+        ...['X-Influxdb-Version', lowestVersion(seen.split(' ')) ?? UNSEEN_VERSION],
+        ...['X-Influx-Proxy-Version', this.#parts.version],
+      ];
+    }
+    return this.#commonHeaders;
   }
 
   #address(): { listenAddr: string; port: number } {

@@ -7,6 +7,8 @@ export interface Clock {
   now(): number;
   /** Nanoseconds since the Unix epoch; the machine's resolution is a microsecond or better. */
   nowNanoseconds(): bigint;
+  /** Milliseconds since some moment, with fractions, of a clock that nobody sets: for how long something took. */
+  monotonic(): number;
   /** Calls `run` once after `ms`. The timer keeps the process alive. */
   after(ms: number, run: () => void): CancelTimer;
   /** Resolves after `ms`, or at once when `signal` aborts; never rejects. */
@@ -22,6 +24,7 @@ export const systemClock: Clock = {
     const belowMillisecond = process.hrtime.bigint() % 1_000_000n;
     return BigInt(Date.now()) * 1_000_000n + belowMillisecond;
   },
+  monotonic: () => performance.now(),
   after: (ms, run) => {
     const timer = setTimeout(run, ms);
     return () => {

@@ -10,7 +10,7 @@ export function counted(
   clock: Clock,
 ): Handler {
   return async (exchange: Exchange) => {
-    const startedAt = clock.nowNanoseconds();
+    const startedAt = clock.monotonic();
     let status: number | undefined;
     try {
       const reply = await handler(exchange);
@@ -19,7 +19,7 @@ export function counted(
     } finally {
       counter.total += 1;
       if (status !== success) counter.failed += 1;
-      counter.nanoseconds += Number(clock.nowNanoseconds() - startedAt);
+      counter.nanoseconds += Math.round((clock.monotonic() - startedAt) * 1e6);
     }
   };
 }

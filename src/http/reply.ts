@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
@@ -47,29 +47,38 @@ export function requestIdOf(headers: IncomingHttpHeaders): string {
   return id === undefined || id === '' ? randomUUID() : id;
 }
 
-/** InfluxDB's CORS headers, which it sends only to a request that names its origin. */
-export function corsHeaders(request: IncomingMessage): Record<string, string> {
-  const { origin } = request.headers;
-  if (origin === undefined) return {};
-  return {
-    'Access-Control-Allow-Origin': origin,
-    'Access-Control-Allow-Methods': 'DELETE, GET, OPTIONS, POST, PUT',
-    'Access-Control-Allow-Headers':
-      'Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token, X-HTTP-Method-Override',
-    'Access-Control-Expose-Headers': 'Date, X-InfluxDB-Version, X-InfluxDB-Build',
-  };
+/** InfluxDB's CORS headers, which it sends only to a request that names its origin: names and values in turn. */
+export function corsHeaders(origin: string): readonly string[] {
+  return [
+    ...['Access-Control-Allow-Origin', origin],
+    ...['Access-Control-Allow-Methods', 'DELETE, GET, OPTIONS, POST, PUT'],
+    'Access-Control-Allow-Headers',
+    'Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token, X-HTTP-Method-Override',
+    ...['Access-Control-Expose-Headers', 'Date, X-InfluxDB-Version, X-InfluxDB-Build'],
+  ];
 }
 
-/** Resolves when the reply has been handed to the socket, or the client has gone; a cut answer cuts the connection. */
-export async function send(response: ServerResponse, reply: Reply): Promise<void> {
-  const { body } = reply;
+/**
+ * Sends the reply with its own headers and `common` (names and values in turn). Resolves when it has been handed to the
+ * socket, or the client has gone; a cut answer cuts the connection. Rejects when a header cannot be sent; then
+ * nothing was.
+ */
+export async function send(
+  response: ServerResponse,
+  reply: Reply,
+  common: readonly string[],
+): Promise<void> {
+  const { status, body } = reply;
+  const isStream = typeof body === 'object' && !Buffer.isBuffer(body);
   if (response.destroyed) {
-    if (typeof body === 'object' && !Buffer.isBuffer(body)) body.destroy();
+    if (isStream) body.destroy();
     return;
   }
-  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) {
-    const length = body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
-    response.writeHead(reply.status, { ...reply.headers, ...length }).end(body);
+  // A list, because Node takes one as it is, at half the cost of an object.
+  const headers = [...common, ...Object.entries(reply.headers ?? {}).flat()];
+  if (!isStream) {
+    if (body !== undefined) headers.push('Content-Length', String(Buffer.byteLength(body)));
+    response.writeHead(status, STATUS_CODES[status], headers).end(body);
     return;
   }
   // Without this a client of HTTP/1.0, whose answers end with the connection, would take half an answer for a whole one.
@@ -81,7 +90,12 @@ export async function send(response: ServerResponse, reply: Reply): Promise<void
     return;
   }
   body.once('error', reset);
-  response.writeHead(reply.status, reply.headers);
+  try {
+    response.writeHead(status, STATUS_CODES[status], headers);
+  } catch (error) {
+    body.off('error', reset).destroy();
+    throw error;
+  }
   // An upstream that breaks midway must not look like a complete answer: pipeline destroys the connection.
   await pipeline(body, response).catch(() => undefined);
 }

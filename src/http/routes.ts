@@ -1,18 +1,45 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf, ProxyError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import { type Parameters, parseParameters } from './parameters.ts';
+import type { Parameters } from './parameters.ts';
 import { corsHeaders, errorReply, type Reply, requestIdOf, send } from './reply.ts';
+import { Targets } from './targets.ts';
 
 /** One request as a handler sees it. */
-export interface Exchange {
+export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** Of the URL. */
   readonly parameters: Parameters;
   readonly requestId: string;
-  /** Aborts when the client has gone before it was answered. */
-  readonly signal: AbortSignal;
+  #signal: AbortSignal | undefined;
+
+  constructor(request: IncomingMessage, response: ServerResponse, parameters: Parameters) {
+    this.request = request;
+    this.response = response;
+    this.parameters = parameters;
+    this.requestId = requestIdOf(request.headers);
+  }
+
+  /** The client has gone before it was answered. */
+  get isAbandoned(): boolean {
+    return this.response.destroyed && !this.response.writableFinished;
+  }
+
+  /** Aborts when the client has gone before it was answered. Made when asked for: a write has no use for it. */
+  get signal(): AbortSignal {
+    this.#signal ??= this.#openSignal();
+    return this.#signal;
+  }
+
+  #openSignal(): AbortSignal {
+    if (this.isAbandoned) return AbortSignal.abort();
+    const controller = new AbortController();
+    this.response.once('close', () => {
+      if (this.isAbandoned) controller.abort();
+    });
+    return controller.signal;
+  }
 }
 
 export type Handler = (exchange: Exchange) => Promise<Reply> | Reply;
@@ -22,8 +49,8 @@ export type Routes = Readonly<Record<string, Readonly<Record<string, Handler>>>>
 
 export interface RouterOptions {
   readonly routes: Routes;
-  /** Of every answer, also of a 404. */
-  readonly headers: () => Readonly<Record<string, string>>;
+  /** Of every answer, also of a 404: names and values in turn. */
+  readonly headers: () => readonly string[];
   /** True while shutting down: connections are not kept alive. */
   readonly isClosing: () => boolean;
   readonly log: Log;
@@ -34,41 +61,39 @@ const RETRY_AFTER = '1';
 
 /** Finds the handler of a request and sends what it answers. Never rejects. */
 export function router(options: RouterOptions) {
+  const targets = new Targets();
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const { path, query } = splitUrl(request.url ?? '/');
-    const requestId = requestIdOf(request.headers);
-    const ids = { 'X-Request-Id': requestId, 'Request-Id': requestId };
-    const common = { ...ids, ...options.headers(), ...corsHeaders(request) };
-    const closing = options.isClosing() ? { Connection: 'close' } : {};
+    const { path, parameters } = targets.parse(request.url ?? '/');
+    const exchange = new Exchange(request, response, parameters);
     const methods = Object.hasOwn(options.routes, path) ? options.routes[path] : undefined;
     const handler = methods?.[request.method ?? ''];
-    if (methods === undefined || handler === undefined) {
-      const reply = methods === undefined ? notFound() : withoutHandler(request, methods);
-      await send(response, { ...reply, headers: { ...common, ...reply.headers, ...closing } });
-      return;
+    const reply =
+      handler === undefined
+        ? withoutHandler(request, methods)
+        : await answer(handler, exchange, options.log);
+    const headers = headersOf(exchange, options);
+    if (handler !== undefined && reply.headers?.['Content-Type'] === undefined) {
+      headers.push('Content-Type', 'application/json');
     }
-    const exchange: Exchange = {
-      request,
-      response,
-      parameters: parseParameters(query),
-      requestId,
-      signal: goneSignal(response),
-    };
-    const reply = await answer(handler, exchange, options.log);
-    // Who was not told to continue sends no body; what comes next would be taken for it.
-    const ending = awaitsContinue(request) ? { Connection: 'close' } : closing;
     // Drops what the handler left of the body: a client may read nothing before it has sent all.
-    request.resume();
-    await send(response, {
-      ...reply,
-      headers: {
-        'Content-Type': 'application/json',
-        ...common,
-        ...reply.headers,
-        ...ending,
-      },
-    });
+    if (!request.readableEnded) request.resume();
+    try {
+      await send(response, reply, headers);
+    } catch (error) {
+      logFailure(exchange, error, options.log);
+      sendFailure(response, headersOf(exchange, options));
+    }
   };
+}
+
+/** Those of every answer: names and values in turn. Looked at late, because the proxy may be closing by now. */
+function headersOf({ request, requestId }: Exchange, options: RouterOptions): string[] {
+  const headers = ['X-Request-Id', requestId, 'Request-Id', requestId, ...options.headers()];
+  const { origin } = request.headers;
+  if (origin !== undefined) headers.push(...corsHeaders(origin));
+  // Who was not told to continue sends no body; what comes next would be taken for it.
+  if (options.isClosing() || awaitsContinue(request)) headers.push('Connection', 'close');
+  return headers;
 }
 
 async function answer(handler: Handler, exchange: Exchange, log: Log): Promise<Reply> {
@@ -79,48 +104,36 @@ async function answer(handler: Handler, exchange: Exchange, log: Log): Promise<R
       const headers = error.status === 503 ? { 'Retry-After': RETRY_AFTER } : undefined;
       return errorReply(error.status, error.message, headers);
     }
-    if (!exchange.signal.aborted) {
-      const { requestId } = exchange;
-      log.error({ requestId, error: messageOf(error), stack: stackOf(error) }, 'request failed');
-    }
+    if (!exchange.isAbandoned) logFailure(exchange, error, log);
     return errorReply(500, 'internal error');
   }
 }
 
-function stackOf(error: unknown): string | undefined {
-  return error instanceof Error ? error.stack : undefined;
+/** The reply cannot be sent: a server's header holds what HTTP does not allow. */
+function sendFailure(response: ServerResponse, headers: readonly string[]): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const reply = errorReply(502, 'the answer of the server cannot be passed on');
+  void send(response, reply, [...headers, 'Content-Type', 'application/json']);
 }
 
-/** A client that takes the proxy for an HTTP proxy sends the whole URL. */
-function splitUrl(target: string): { path: string; query: string } {
-  const url = target.replace(/^https?:\/\/[^/?]*/i, '');
-  const mark = url.indexOf('?');
-  return mark === -1
-    ? { path: url, query: '' }
-    : { path: url.slice(0, mark), query: url.slice(mark + 1) };
-}
-
-function goneSignal(response: ServerResponse): AbortSignal {
-  const controller = new AbortController();
-  response.once('close', () => {
-    if (!response.writableFinished) controller.abort();
-  });
-  return controller.signal;
+function logFailure({ requestId }: Exchange, error: unknown, log: Log): void {
+  const stack = error instanceof Error ? error.stack : undefined;
+  log.error({ requestId, error: messageOf(error), stack }, 'request failed');
 }
 
 function awaitsContinue(request: IncomingMessage): boolean {
   return request.headers.expect !== undefined && !request.readableDidRead;
 }
 
-function notFound(): Reply {
-  return plainText(404, '404 page not found\n', {});
-}
-
-/** A path that exists: OPTIONS is answered with no body, any other method is not allowed. */
+/** On a path that exists OPTIONS is answered with no body, any other method is not allowed. */
 function withoutHandler(
   request: IncomingMessage,
-  methods: Readonly<Record<string, Handler>>,
+  methods: Readonly<Record<string, Handler>> | undefined,
 ): Reply {
+  if (methods === undefined) return plainText(404, '404 page not found\n', {});
   if (request.method === 'OPTIONS') return { status: 200, body: '' };
   const allowed = [...Object.keys(methods), 'OPTIONS'].join(', ');
   return plainText(405, 'Method Not Allowed\n', { Allow: allowed });

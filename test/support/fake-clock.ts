@@ -25,6 +25,11 @@ export class FakeClock implements Clock {
     return this.#nanoseconds;
   }
 
+  /** Moves with the wall clock; a test sets that back only where no duration is measured. */
+  monotonic(): number {
+    return Number(this.#nanoseconds) / 1e6;
+  }
+
   after(ms: number, run: () => void): CancelTimer {
     const timer = { dueMs: this.now() + Math.max(0, ms), run };
     const next = this.#timers.findIndex(({ dueMs }) => dueMs > timer.dueMs);

@@ -66,6 +66,7 @@ export class Process {
     this.#scheduler = scheduler;
     this.clock = {
       now: () => scheduler.nowMs,
+      monotonic: () => scheduler.nowMs,
       nowNanoseconds: () => BigInt(scheduler.nowMs) * 1_000_000n,
       after: (ms, run) => this.#after(ms, run),
       sleep: (ms, signal) => this.#sleep(ms, signal),
