@@ -88,7 +88,7 @@ export class Daemon {
   #isClosing = false;
   #port = 0;
   // What `#commonHeaders` was made of: comparing versions for each answer anew would cost as much as parsing the request.
-  #versionsSeen = '';
+  #headersFor = '';
   #commonHeaders: readonly string[] = [];
   readonly #startedAt: number;
   readonly #stop = new AbortController();
@@ -189,7 +189,7 @@ export class Daemon {
       tracing: queryTracing,
     });
     const counters = this.#counters;
-    const ping = pingHandler(counters);
+    const ping = pingHandler(counters, () => this.#influxdbVersion());
     const countedQuery = counted(query, counters.queries, 200, clock);
     return {
       '/write': { POST: counted(write, counters.writes, 204, clock) },
@@ -199,19 +199,29 @@ export class Daemon {
     };
   }
 
-  /** The lowest version, because clients use what the version promises and any replica may answer. */
   #headers(): readonly string[] {
-    let seen = '';
-    for (const { health } of this.#parts.backends.values()) seen += ` ${health.version ?? ''}`;
-    if (seen !== this.#versionsSeen) {
-      this.#versionsSeen = seen;
+    const seen = this.#versionsSeen();
+    if (seen !== this.#headersFor) {
+      this.#headersFor = seen;
       this.#commonHeaders = [
         ...['X-Influxdb-Build', 'OSS'],
-        ...['X-Influxdb-Version', lowestVersion(seen.split(' ')) ?? UNSEEN_VERSION],
+        ...['X-Influxdb-Version', this.#influxdbVersion()],
         ...['X-Influx-Proxy-Version', this.#parts.version],
       ];
     }
     return this.#commonHeaders;
+  }
+
+  /** The lowest one, because clients use what the version promises and any replica may answer. */
+  #influxdbVersion(): string {
+    return lowestVersion(this.#versionsSeen().split(' ')) ?? UNSEEN_VERSION;
+  }
+
+  /** A blank before each. */
+  #versionsSeen(): string {
+    let seen = '';
+    for (const { health } of this.#parts.backends.values()) seen += ` ${health.version ?? ''}`;
+    return seen;
   }
 
   #address(): { listenAddr: string; port: number } {

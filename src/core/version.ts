@@ -13,6 +13,12 @@ export function lowestVersion(versions: readonly string[]): string | undefined {
   return comparable.toSorted((a, b) => compare(a.numbers, b.numbers))[0]?.version;
 }
 
+/** False when either names no version. */
+export function isAtLeast(version: string, least: string): boolean {
+  const [a, b] = [numbersOf(version), numbersOf(least)];
+  return a !== undefined && b !== undefined && compare(a, b) >= 0;
+}
+
 function compare(a: readonly number[], b: readonly number[]): number {
   return a.map((number, index) => number - (b[index] ?? 0)).find((delta) => delta !== 0) ?? 0;
 }

@@ -48,7 +48,8 @@ export function requestIdOf(headers: IncomingHttpHeaders): string {
 }
 
 /** InfluxDB's CORS headers, which it sends only to a request that names its origin: names and values in turn. */
-export function corsHeaders(origin: string): readonly string[] {
+export function corsHeaders({ origin }: IncomingHttpHeaders): readonly string[] {
+  if (origin === undefined || origin === '') return [];
   return [
     ...['Access-Control-Allow-Origin', origin],
     ...['Access-Control-Allow-Methods', 'DELETE, GET, OPTIONS, POST, PUT'],

@@ -44,7 +44,7 @@ export class Exchange {
 
 export type Handler = (exchange: Exchange) => Promise<Reply> | Reply;
 
-/** By path, then by method. OPTIONS is answered for each of them. */
+/** By path, then by method. OPTIONS is answered where there is a POST. */
 export type Routes = Readonly<Record<string, Readonly<Record<string, Handler>>>>;
 
 export interface RouterOptions {
@@ -72,6 +72,9 @@ export function router(options: RouterOptions) {
         ? withoutHandler(request, methods)
         : await answer(handler, exchange, options.log);
     const headers = headersOf(exchange, options);
+    // Not of a 404 or 405, as on influxd.
+    if (handler !== undefined || reply.status === 200)
+      headers.push(...corsHeaders(request.headers));
     if (handler !== undefined && reply.headers?.['Content-Type'] === undefined) {
       headers.push('Content-Type', 'application/json');
     }
@@ -89,8 +92,6 @@ export function router(options: RouterOptions) {
 /** Those of every answer: names and values in turn. Looked at late, because the proxy may be closing by now. */
 function headersOf({ request, requestId }: Exchange, options: RouterOptions): string[] {
   const headers = ['X-Request-Id', requestId, 'Request-Id', requestId, ...options.headers()];
-  const { origin } = request.headers;
-  if (origin !== undefined) headers.push(...corsHeaders(origin));
   // Who was not told to continue sends no body; what comes next would be taken for it.
   if (options.isClosing() || awaitsContinue(request)) headers.push('Connection', 'close');
   return headers;
@@ -128,15 +129,20 @@ function awaitsContinue(request: IncomingMessage): boolean {
   return request.headers.expect !== undefined && !request.readableDidRead;
 }
 
-/** On a path that exists OPTIONS is answered with no body, any other method is not allowed. */
+/** Of a path that exists. A browser's preflight is for POST alone, as on influxd, and its answer has no body. */
 function withoutHandler(
   request: IncomingMessage,
   methods: Readonly<Record<string, Handler>> | undefined,
 ): Reply {
   if (methods === undefined) return plainText(404, '404 page not found\n', {});
-  if (request.method === 'OPTIONS') return { status: 200, body: '' };
-  const allowed = [...Object.keys(methods), 'OPTIONS'].join(', ');
-  return plainText(405, 'Method Not Allowed\n', { Allow: allowed });
+  const allowed = Object.keys(methods);
+  if (!allowed.includes('POST')) return notAllowed(allowed);
+  if (request.method !== 'OPTIONS') return notAllowed([...allowed, 'OPTIONS']);
+  return { status: 200, body: '' };
+}
+
+function notAllowed(allowed: readonly string[]): Reply {
+  return plainText(405, 'Method Not Allowed\n', { Allow: allowed.join(', ') });
 }
 
 function plainText(status: number, body: string, headers: Readonly<Record<string, string>>): Reply {

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
-import { lowestVersion } from '../../src/core/version.ts';
+import { isAtLeast, lowestVersion } from '../../src/core/version.ts';
 
 test('the lowest version is the one with the lowest numbers', () => {
   const check = (versions: readonly string[], expected: string | undefined): void => {
@@ -21,4 +21,19 @@ test('the lowest version is the one with the lowest numbers', () => {
   check(['unknown', '1.8.10'], '1.8.10');
   check(['unknown', ''], undefined);
   check(['1', 'x1.2.3'], undefined);
+});
+
+test('a version is at least another one by its numbers', () => {
+  const check = (version: string, least: string, expected: boolean): void => {
+    assert.equal(isAtLeast(version, least), expected, `${version} ${least}`);
+  };
+
+  check('1.8.0', '1.8.0', true);
+  check('1.8', '1.8.0', true);
+  check('1.10.0', '1.8.0', true);
+  check('2.0.0', '1.8.0', true);
+  check('v1.8.10~rc0', '1.8.0', true);
+  check('1.7.11', '1.8.0', false);
+  check('0.9.9', '1.8.0', false);
+  check('unknown', '1.8.0', false);
 });

@@ -55,14 +55,30 @@ test('the announced version is the lowest of the backends, whichever way they an
     return seen[0]?.[0];
   };
 
+  /** InfluxDB names its version in the body too, since 1.8. */
+  const assertVerbose = async (value: string, status: number, text: string): Promise<void> => {
+    const answer = await proxy.request(`/ping?verbose=${value}`);
+    assert.deepEqual([answer.status, answer.text], [status, text], value);
+    assert.equal(answer.headers['content-type'], 'application/json');
+    const head = await proxy.request(`/ping?verbose=${value}`, { method: 'HEAD' });
+    assert.deepEqual([head.status, head.text], [status, ''], value);
+    assert.equal(head.headers['content-type'], 'application/json');
+  };
+
   await proxy.waitFor(({ backends }) => backends['nameless']?.up === true);
   assert.equal(await announced(), '1.8.10');
+  await assertVerbose('true', 200, '{"version":"1.8.10"}');
   recent.ping = 204;
   await proxy.waitFor(({ backends }) => backends['recent']?.up === true);
   assert.equal(await announced(), '1.11.2');
+  for (const value of ['true', '1', 'x', '%20']) {
+    await assertVerbose(value, 200, '{"version":"1.11.2"}');
+  }
+  for (const value of ['', '0', 'false']) await assertVerbose(value, 204, '');
   old.ping = 204;
   await proxy.waitFor(({ backends }) => backends['old']?.up === true);
   assert.equal(await announced(), '1.7.9');
+  await assertVerbose('true', 204, '');
 
   // A server that is away comes back with the version that it had.
   await old.down();
