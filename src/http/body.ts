@@ -4,6 +4,11 @@ import { createGunzip } from 'node:zlib';
 import type { Budget } from '../core/budget.ts';
 import { codeOf, messageOf, ProxyError } from '../core/errors.ts';
 
+interface Incoming {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
 export interface BodyLimits {
   /** Bytes as sent. */
   readonly maxBodySize: number;
@@ -26,32 +31,44 @@ const GZIP_HEADER_BYTES = 10;
 
 /**
  * Reads the whole body of a request, inflated when it says `gzip` (only that exact word: InfluxDB reads any other coding
- * as text). Rejects with BODY_TOO_LARGE, BODY_MALFORMED, or OVERLOADED when the budget has no room; nothing is kept then.
+ * as text). Rejects as readBytes does, and with BODY_MALFORMED.
  */
 export async function readBody(
-  exchange: { readonly request: IncomingMessage; readonly response: ServerResponse },
+  exchange: Incoming,
   limits: BodyLimits,
   budget: Budget,
 ): Promise<Lease> {
-  const { request, response } = exchange;
-  if (Number(request.headers['content-length'] ?? 0) > limits.maxBodySize) throw tooLarge();
-  // HTTP/1.0 knows no such answer, and would take it for the final one.
-  if (request.headers.expect !== undefined && request.httpVersion === '1.1') {
-    response.writeContinue();
-  }
-  const collected = collect(request, limits.maxBodySize, budget);
-  // By now a body that came with its head, as small ones do, has been parsed: it needs no timer.
-  await Promise.resolve();
-  if (!request.complete) request.socket.setTimeout(limits.maxStallMs);
-  const raw = await collected;
-  request.socket.setTimeout(0);
-  if (request.headers['content-encoding'] !== 'gzip') return raw;
+  const raw = await readBytes(exchange, limits, budget);
+  if (exchange.request.headers['content-encoding'] !== 'gzip') return raw;
   try {
     if (raw.bytes.length === 0) throw malformed('EOF');
     return await inflate(raw.bytes, limits.maxInflatedSize, budget);
   } finally {
     raw.release();
   }
+}
+
+/**
+ * Reads the whole body of a request as it was sent. Rejects with BODY_TOO_LARGE, or OVERLOADED when the budget has no
+ * room; nothing is kept then.
+ */
+export async function readBytes(
+  { request, response }: Incoming,
+  { maxBodySize, maxStallMs }: Omit<BodyLimits, 'maxInflatedSize'>,
+  budget: Budget,
+): Promise<Lease> {
+  if (Number(request.headers['content-length'] ?? 0) > maxBodySize) throw tooLarge();
+  // HTTP/1.0 knows no such answer, and would take it for the final one.
+  if (request.headers.expect !== undefined && request.httpVersion === '1.1') {
+    response.writeContinue();
+  }
+  const collected = collect(request, maxBodySize, budget);
+  // By now a body that came with its head, as small ones do, has been parsed: it needs no timer.
+  await Promise.resolve();
+  if (!request.complete) request.socket.setTimeout(maxStallMs);
+  const raw = await collected;
+  request.socket.setTimeout(0);
+  return raw;
 }
 
 async function inflate(bytes: Buffer, limit: number, budget: Budget): Promise<Lease> {

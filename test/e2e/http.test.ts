@@ -2,11 +2,11 @@ import { strict as assert } from 'node:assert';
 import { Agent } from 'node:http';
 import { after, test } from 'node:test';
 import { CleanupStack } from '../support/cleanup.ts';
-import { type HttpAnswer, httpRequest, type HttpRequest } from '../support/http-client.ts';
+import { httpRequest, type HttpRequest } from '../support/http-client.ts';
 import { startInfluxd } from '../support/influxd.ts';
 import { startProxy } from '../support/proxy.ts';
 import { rawExchange } from '../support/raw-exchange.ts';
-import { ask } from './query-client.ts';
+import { ask, shownWhole } from './query-client.ts';
 
 // What a client sees of HTTP itself, next to what the real server shows it.
 
@@ -22,22 +22,6 @@ const proxy = await startProxy(cleanup, {
   keymaps: { _default_: ['a'] },
 });
 await proxy.waitFor(({ backends }) => backends['a']?.up === true);
-
-/** Headers that may differ: the proxy's own, and what depends on the moment or on the connection. */
-const OWN = new Set(
-  'date connection keep-alive transfer-encoding content-length x-influx-proxy-version'.split(' '),
-);
-
-function shown({ status, headers, text }: HttpAnswer): Record<string, unknown> {
-  const shared = Object.entries(headers).filter(([name]) => !OWN.has(name));
-  const words = (value: unknown): unknown =>
-    typeof value === 'string' ? value.split(', ').sort().join(', ') : value;
-  return {
-    status,
-    text,
-    ...Object.fromEntries(shared.map(([name, value]) => [name, words(value)])),
-  };
-}
 
 const Q = `q=${encodeURIComponent('SELECT * FROM m')}`;
 const ID = { 'X-Request-Id': 'id' };
@@ -58,7 +42,7 @@ test('status, headers and body are those of influxd, on every path and with ever
     // influxd has no id where it has no route.
     const ids =
       status === 404 || status === 405 ? { 'x-request-id': 'id', 'request-id': 'id' } : {};
-    assert.deepEqual(shown(own), { ...shown(direct), ...ids }, what);
+    assert.deepEqual(shownWhole(own), { ...shownWhole(direct), ...ids }, what);
     assert.equal(own.headers['x-influx-proxy-version'], '0.1.0', what);
     assert.ok(own.headers['content-type'] !== undefined || own.text === '', what);
   };

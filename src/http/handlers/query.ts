@@ -16,8 +16,8 @@ import { type Plan, planOf } from '../../query/planner.ts';
 import type { Replica } from '../../query/replica.ts';
 import type { Route } from '../../routing/keymap.ts';
 import type { StatementPath } from '../../write/statement-path.ts';
-import { readBody } from '../body.ts';
-import { type Parameters, parseParameters, trimSpace } from '../parameters.ts';
+import { readForm } from '../form.ts';
+import { type Parameters, trimSpace } from '../parameters.ts';
 import { headerText, jsonText, type Reply } from '../reply.ts';
 import type { Exchange, Handler } from '../routes.ts';
 
@@ -39,9 +39,6 @@ export interface QueryHandlerDeps {
   readonly log: Log;
 }
 
-/** Go's limit for a form. */
-const MAX_FORM_BYTES = 10 * 1024 * 1024;
-
 /** Passed on as they are; db and q are replaced, credentials are the backend's own, anything else has no meaning. */
 const PASSED_PARAMETERS = ['rp', 'epoch', 'chunked', 'chunk_size', 'params', 'time_format'];
 
@@ -51,9 +48,10 @@ export function queryHandler(deps: QueryHandlerDeps): Handler {
 }
 
 async function query(exchange: Exchange, deps: QueryHandlerDeps): Promise<Reply> {
-  const parameters = await readParameters(exchange, deps);
-  const text = trimSpace(parameters.get('q') ?? '');
-  if (text === '') throw new ProxyError('QUERY_MISSING', 'missing required parameter "q"');
+  const { values: parameters, files } = await readForm(exchange, deps.maxStallMs, deps.budget);
+  const q = trimSpace(parameters.get('q') ?? '');
+  const text = q === '' ? files.get('q') : q;
+  if (text === undefined) throw new ProxyError('QUERY_MISSING', 'missing required parameter "q"');
   const parsed = parseQuery(text, paramsOf(parameters));
   if (!parsed.ok) throw new ProxyError('QUERY_MALFORMED', `error parsing query: ${parsed.error}`);
   if (deps.tracing) trace(exchange, text, parsed.statements, deps.log);
@@ -97,26 +95,6 @@ async function execute(plan: Plan, query: Query, deps: QueryHandlerDeps): Promis
           new URLSearchParams({ q: `CREATE DATABASE ${quoteIdentifier(db)}` }).toString(),
         ordered: false,
       });
-  }
-}
-
-/** Of the URL and, for a POST with a form, of the body, which wins. */
-async function readParameters(
-  exchange: Exchange,
-  { budget, maxStallMs }: QueryHandlerDeps,
-): Promise<Parameters> {
-  const { request, parameters } = exchange;
-  const contentType = request.headers['content-type'] ?? '';
-  const isForm = /^application\/x-www-form-urlencoded\s*(;|$)/i.test(contentType);
-  if (request.method !== 'POST' || !isForm) return parameters;
-  const limits = { maxBodySize: MAX_FORM_BYTES, maxInflatedSize: MAX_FORM_BYTES, maxStallMs };
-  const { bytes, release } = await readBody(exchange, limits, budget);
-  try {
-    const form = parseParameters(bytes.toString('utf8'));
-    // pretty, u and p are read from the URL alone.
-    return new Map([...parameters, ...form, ...pick(parameters, ['pretty'])]);
-  } finally {
-    release();
   }
 }
 
