@@ -3,11 +3,13 @@ import { type IncomingHttpHeaders, type ServerResponse, STATUS_CODES } from 'nod
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
-/** What a handler answers. `error` also becomes the header `X-Influxdb-Error`. */
+/** What a handler answers. */
 export interface Reply {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Buffer | Readable;
+  /** Instead of a body: a value that becomes JSON, indented if the URL says `pretty=true`. */
+  readonly json?: unknown;
 }
 
 /** Bytes of the error text that InfluxDB repeats in a header. */
@@ -22,15 +24,15 @@ export function errorReply(
   return {
     status,
     headers: { 'X-Influxdb-Error': headerText(error), ...headers },
-    body: jsonText({ error }),
+    json: { error },
   };
 }
 
 /** As Go encodes JSON: `<`, `>`, `&`, U+2028 and U+2029 are escaped, and a line feed ends it. */
-export function jsonText(value: unknown): string {
+export function jsonText(value: unknown, isPretty = false): string {
   const escape = (character: string): string =>
     `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return `${JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, escape)}\n`;
+  return `${JSON.stringify(value, undefined, isPretty ? 4 : 0).replace(/[<>&\u2028\u2029]/g, escape)}\n`;
 }
 
 /** One line of visible ASCII: what a header may hold whatever a client's line held. */

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf, ProxyError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Parameters } from './parameters.ts';
-import { corsHeaders, errorReply, type Reply, requestIdOf, send } from './reply.ts';
+import { corsHeaders, errorReply, jsonText, type Reply, requestIdOf, send } from './reply.ts';
 import { Targets } from './targets.ts';
 
 /** One request as a handler sees it. */
@@ -70,7 +70,7 @@ export function router(options: RouterOptions) {
     const reply =
       handler === undefined
         ? withoutHandler(request, methods)
-        : await answer(handler, exchange, options.log);
+        : withBody(await answer(handler, exchange, options.log), exchange);
     const headers = headersOf(exchange, options);
     // Not of a 404 or 405, as on influxd.
     if (handler !== undefined || reply.status === 200)
@@ -84,7 +84,7 @@ export function router(options: RouterOptions) {
       await send(response, reply, headers);
     } catch (error) {
       logFailure(exchange, error, options.log);
-      sendFailure(response, headersOf(exchange, options));
+      sendFailure(exchange, headersOf(exchange, options));
     }
   };
 }
@@ -110,14 +110,22 @@ async function answer(handler: Handler, exchange: Exchange, log: Log): Promise<R
   }
 }
 
+/** influxd looks for `pretty` in the URL alone, and of a write too. */
+function withBody(reply: Reply, { parameters }: Exchange): Reply {
+  if (reply.json === undefined) return reply;
+  return { ...reply, body: jsonText(reply.json, parameters.get('pretty') === 'true') };
+}
+
 /** The reply cannot be sent: a server's header holds what HTTP does not allow. */
-function sendFailure(response: ServerResponse, headers: readonly string[]): void {
+function sendFailure(exchange: Exchange, headers: readonly string[]): void {
+  const { response } = exchange;
   if (response.headersSent) {
     response.destroy();
     return;
   }
   const reply = errorReply(502, 'the answer of the server cannot be passed on');
-  void send(response, reply, [...headers, 'Content-Type', 'application/json']);
+  const typed = [...headers, 'Content-Type', 'application/json'];
+  void send(response, withBody(reply, exchange), typed);
 }
 
 function logFailure({ requestId }: Exchange, error: unknown, log: Log): void {

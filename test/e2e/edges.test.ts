@@ -260,3 +260,22 @@ test('an answer has the form and the coding that the client accepts', async () =
     await check({ 'Accept-Encoding': coding }, V);
   }
 });
+
+test('what the proxy says itself is indented like what the server says', async () => {
+  const pretty = 'pretty=true';
+
+  await assertSame(`/query?${pretty}`, '    "error": "missing');
+  await assertSame(`/query?db=db&q=SELEC&${pretty}`, '    "error": "error parsing');
+  await assertSame(`/query?db=db&q=%3B&${pretty}`, '{}\n');
+  await assertSame(`/query?q=${SELECT_V}&${pretty}`, '            "error": "database name');
+  await assertSame(`/query?db=nope&q=${SELECT_V}&${pretty}`, '            "error": "database not');
+  await assertSame('/query?pretty=1', '{"error":');
+  await assertSame('/query?db=db', '{"error":', {
+    headers: { 'Content-Type': FORM },
+    body: pretty,
+  });
+  const body = 'm,h=a v=1 1\nbad';
+  await assertSame(`/write?${pretty}`, '    "error": "database is', { body });
+  await assertSame(`/write?db=db&${pretty}`, '    "error": "partial write', { body });
+  await assertSame(`/write?db=nope&${pretty}`, '    "error": "database not', { body });
+});

@@ -14,12 +14,15 @@ test('JSON is written as Go writes it', () => {
   check('\u2028\u2029', '"\\u2028\\u2029"\n');
   check('ä\u{1f600}', '"ä\u{1f600}"\n');
   check('\0\x1f\n', '"\\u0000\\u001f\\n"\n');
+
+  const pretty = '{\n    "a": [\n        "\\u003c",\n        {}\n    ]\n}\n';
+  assert.equal(jsonText({ a: ['<', {}] }, true), pretty);
 });
 
 test('an error is JSON, and its header holds one line of visible characters', () => {
   const check = (error: string, header: string): void => {
     const reply = errorReply(400, error);
-    assert.equal(reply.body, jsonText({ error }));
+    assert.deepEqual(reply.json, { error });
     assert.equal(reply.headers?.['X-Influxdb-Error'], header);
   };
 
@@ -35,9 +38,9 @@ test('an error is JSON, and its header holds one line of visible characters', ()
 test('no text of an error makes a header that cannot be sent', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 3000 }), (error) => {
-      const { headers, body } = errorReply(400, error);
+      const { headers, json } = errorReply(400, error);
       assert.match(headers?.['X-Influxdb-Error'] ?? '', /^[\x20-\x7e]{0,1024}$/);
-      assert.equal(body, jsonText({ error }));
+      assert.deepEqual(json, { error });
     }),
   );
 });

@@ -18,7 +18,7 @@ import type { Route } from '../../routing/keymap.ts';
 import type { StatementPath } from '../../write/statement-path.ts';
 import { readForm } from '../form.ts';
 import { type Parameters, trimSpace } from '../parameters.ts';
-import { headerText, jsonText, type Reply } from '../reply.ts';
+import { headerText, type Reply } from '../reply.ts';
 import type { Exchange, Handler } from '../routes.ts';
 
 export interface QueryHandlerDeps {
@@ -69,7 +69,7 @@ interface Query {
 async function execute(plan: Plan, query: Query, deps: QueryHandlerDeps): Promise<Reply> {
   switch (plan.kind) {
     case 'nothing':
-      return { status: 200, body: jsonText({}) };
+      return { status: 200, json: {} };
     case 'refuse':
       throw new ProxyError('STATEMENT_REFUSED', `influx-proxy refuses this query: ${plan.reason}`);
     case 'fail':
@@ -152,7 +152,7 @@ function replyOf({ status, contentType, contentEncoding, errorHeader, body }: An
 
 /** An error of the statement, not of the request: InfluxDB answers 200. */
 function statementError(error: string): Reply {
-  return { status: 200, body: jsonText({ results: [{ statement_id: 0, error }] }) };
+  return { status: 200, json: { results: [{ statement_id: 0, error }] } };
 }
 
 function trace(
