@@ -85,9 +85,9 @@ export class Delivery {
     this.#segments.push(segment);
   }
 
-  /** Everything that is synced is delivered, and the cursor on disk says so. */
+  /** Everything that is synced is delivered, the cursor on disk says so, and the next process will find nothing else. */
   get isDone(): boolean {
-    return this.#isSaved && !this.#hasUnread;
+    return this.#isDelivered && !this.#isUnclean;
   }
 
   get backlog(): Totals {
@@ -111,10 +111,14 @@ export class Delivery {
 
   async peek(maxBytes: number): Promise<StoredRecord[]> {
     if (!this.#isSaved) await this.#persistOrGoOn();
+    else if (this.#isUnclean) await this.reclaim();
     for (;;) {
       this.#leaveFinished();
       const front = this.#segments[0];
-      if (front === undefined || this.#offset >= front.end) return [];
+      if (front === undefined || this.#offset >= front.end) {
+        if (this.#finished.some(isUnclean)) throw new Error('rejected records cannot be deleted');
+        return [];
+      }
       const records = await this.#readOrLose(front, maxBytes);
       if (records.length > 0) return positioned(records, front);
     }
@@ -140,19 +144,27 @@ export class Delivery {
 
   /** There are files that nobody needs: they could not be deleted when it was their turn. */
   get hasLeftovers(): boolean {
-    return this.#finished.length > 0 || (this.isDone && this.#segments.length > 0);
+    return this.#finished.length > 0 || (this.#isDelivered && this.#segments.length > 0);
   }
 
   /** Deletes what is not needed any more. A file that cannot be deleted now is tried again later. */
   async reclaim(): Promise<void> {
     this.#leaveFinished();
     // The segment that the cursor names goes last: see #finished.
-    if ((await this.#deleteFinished()) && this.isDone && (await this.#deps.tryDetach())) {
+    if ((await this.#deleteFinished()) && this.#isDelivered && (await this.#deps.tryDetach())) {
       // Between the answer and here an append may have started a segment; what was there is done all the same.
       this.#finished.push(...this.#segments.splice(0, this.#offsetIsAtEnd ? 1 : 0));
       this.#offset = 0;
       await this.#deleteFinished();
     }
+  }
+
+  get #isDelivered(): boolean {
+    return this.#isSaved && !this.#hasUnread;
+  }
+
+  get #isUnclean(): boolean {
+    return this.#finished.some(isUnclean) || this.#segments.some(isUnclean);
   }
 
   get #offsetIsAtEnd(): boolean {
@@ -282,6 +294,8 @@ export class Delivery {
     await disk.syncDirectory(this.#directory);
   }
 }
+
+const isUnclean = (segment: Segment): boolean => segment.isUnclean;
 
 function positioned(records: readonly FoundRecord[], segment: Segment): StoredRecord[] {
   let { delivered } = segment;

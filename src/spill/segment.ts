@@ -16,6 +16,8 @@ export interface Segment {
   end: number;
   /** What the file occupies, for the disk limit: `end`, a footer, and bytes that could not be cut off. */
   fileBytes: number;
+  /** Rejected records may be on disk behind `end`, and the next process would find them. */
+  isUnclean: boolean;
   lastSequence: number;
   total: Totals;
   /** The part of `total` that the cursor has passed. */
@@ -50,6 +52,7 @@ export function segmentOf(directory: string, name: string): Segment | undefined 
     ...parsed,
     end: 0,
     fileBytes: 0,
+    isUnclean: false,
     lastSequence: parsed.firstSequence - 1,
     total: NOTHING,
     delivered: NOTHING,
@@ -102,7 +105,7 @@ export class SegmentWriter {
     return this.#isUsable;
   }
 
-  /** Readers see the records once they are synced. After a rejection none of them is there. */
+  /** Readers see the records once they are synced. After a rejection none of them is there, or the segment is unclean. */
   async commit({ parts, bytes, totals, lastSequence }: Commit): Promise<void> {
     const { segment } = this;
     try {
@@ -151,13 +154,17 @@ export class SegmentWriter {
     }
   }
 
+  /** Synced too: else a power cut could bring back what was cut off, after newer points have gone another way. */
   async #cutBack(bytes: number): Promise<void> {
+    const { segment } = this;
     try {
-      await this.#file.truncate(this.segment.end);
-      this.segment.fileBytes = this.segment.end;
+      await this.#file.truncate(segment.end);
+      await this.#file.sync();
+      segment.fileBytes = segment.end;
     } catch {
       this.#isUsable = false;
-      this.segment.fileBytes = this.segment.end + bytes;
+      segment.isUnclean = true;
+      segment.fileBytes = segment.end + bytes;
     }
   }
 }

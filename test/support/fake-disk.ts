@@ -10,6 +10,13 @@ type Change =
   | { readonly kind: 'write'; readonly position: number; readonly bytes: Buffer }
   | { readonly kind: 'truncate'; readonly size: number };
 
+/** A change that may be on the disk or not, until a sync succeeds; after one that failed nobody will ever know. */
+interface Doubt {
+  readonly change: Change;
+  /** `due`: the next sync decides. `lost`: a sync has failed, no later one repeats it. `kept`: on the disk. */
+  state: 'due' | 'lost' | 'kept';
+}
+
 type Renaming =
   | { readonly kind: 'create'; readonly name: string; readonly inode: Inode }
   | { readonly kind: 'rename'; readonly from: string; readonly to: string }
@@ -18,13 +25,16 @@ type Renaming =
 /** What becomes of one thing that was not synced. */
 export type Fate = 'kept' | 'lost' | 'zeros';
 
+/** Decides about one thing: a name, a file's size, or one sector of a write. */
+export type Fates = (what: 'name' | 'truncate' | 'write') => Fate;
+
 interface Inode {
   /** What a running program sees. */
   seen: Buffer;
-  /** What has been synced. */
+  /** What is on the disk for certain. */
   durable: Buffer;
-  /** Made since the last sync, oldest first. */
-  unsynced: Change[];
+  /** Made since, oldest first. */
+  doubts: Doubt[];
 }
 
 /** A power cut tears a write at any multiple of this. Small, so that headers are torn too. */
@@ -32,17 +42,22 @@ const SECTOR_BYTES = 8;
 
 /**
  * A disk in memory that is as unkind as the real ones may be: without `sync` any part of a write may be missing
- * after a power cut, without `syncDirectory` any name; after a failed `sync` what was written is gone for good
- * although it can still be read. It counts calls; the power is cut, or one call fails, at the number asked for.
+ * after a power cut, without `syncDirectory` any name; after a failed `sync` what was written may be on the disk or not,
+ * and no later `sync` brings it there, although it can be read. It counts calls; the power is cut, or some calls fail, at
+ * the number asked for.
  */
 export class FakeDisk implements Disk {
   steps = 0;
+  /** Called at the beginning of each. */
+  onStep: () => void = () => undefined;
   /** At this step, and after it, nothing works any more. */
   cutAt = Infinity;
   /** These steps fail with `faultCode`. */
   faultFrom = Infinity;
   faultTo = Infinity;
   faultCode = 'EIO';
+  /** How much of a write that fails is written all the same. */
+  faultyPart = 0.5;
   /** So many segments cannot be deleted at first. */
   stuckSegments = 0;
   /** A disk that says it has synced and has not, to see a test fail. */
@@ -55,9 +70,9 @@ export class FakeDisk implements Disk {
   #unsynced: Renaming[] = [];
 
   /** The disk after the power is back. `fate` decides about each thing that was not synced. */
-  afterPowerCut(fate: () => Fate): FakeDisk {
+  afterPowerCut(fate: Fates): FakeDisk {
     const names = new Map(this.#durable);
-    for (const change of this.#unsynced) if (fate() === 'kept') rename(names, change);
+    for (const change of this.#unsynced) if (fate('name') === 'kept') rename(names, change);
     const disk = new FakeDisk();
     for (const [name, inode] of names) disk.put(name, survivor(inode, fate));
     return disk;
@@ -65,7 +80,7 @@ export class FakeDisk implements Disk {
 
   /** A file that is there, synced. */
   put(file: string, bytes: Buffer): void {
-    const inode = { seen: bytes, durable: bytes, unsynced: [] };
+    const inode = { seen: bytes, durable: bytes, doubts: [] };
     this.#seen.set(file, inode);
     this.#durable.set(file, inode);
   }
@@ -93,7 +108,7 @@ export class FakeDisk implements Disk {
       return this.#fileOf(existing);
     }
     if (existing !== undefined) throw failure('EEXIST', file);
-    const inode: Inode = { seen: Buffer.alloc(0), durable: Buffer.alloc(0), unsynced: [] };
+    const inode: Inode = { seen: Buffer.alloc(0), durable: Buffer.alloc(0), doubts: [] };
     this.#rename({ kind: 'create', name: file, inode });
     return this.#fileOf(inode);
   }
@@ -163,13 +178,13 @@ export class FakeDisk implements Disk {
     };
   }
 
-  /** A failing write has written half, as a full disk does. */
+  /** A failing write has written a part, as on a full disk. */
   async #write(inode: Inode, bytes: Buffer, position: number): Promise<void> {
     try {
       await this.#step();
     } catch (error) {
-      const half = bytes.subarray(0, bytes.length >> 1);
-      change(inode, { kind: 'write', position, bytes: half });
+      const part = bytes.subarray(0, Math.floor(bytes.length * this.faultyPart));
+      change(inode, { kind: 'write', position, bytes: part });
       throw error;
     }
     change(inode, { kind: 'write', position, bytes });
@@ -179,17 +194,16 @@ export class FakeDisk implements Disk {
     try {
       await this.#step();
     } catch (error) {
-      if (!(error instanceof PowerCut)) inode.unsynced = [];
+      if (!(error instanceof PowerCut)) decide(inode, 'lost');
       throw error;
     }
-    if (this.ignoresSync) return;
-    inode.durable = inode.unsynced.reduce(changed, inode.durable);
-    inode.unsynced = [];
+    if (!this.ignoresSync) decide(inode, 'kept');
   }
 
   async #step(): Promise<void> {
     await Promise.resolve();
     this.steps += 1;
+    this.onStep();
     if (this.steps >= this.cutAt) throw new PowerCut();
     if (this.steps >= this.faultFrom && this.steps < this.faultTo)
       throw failure(this.faultCode, `step ${this.steps}`);
@@ -212,7 +226,19 @@ function rename(names: Map<string, Inode>, change: Renaming): void {
 
 function change(inode: Inode, what: Change): void {
   inode.seen = changed(inode.seen, what);
-  inode.unsynced.push(what);
+  inode.doubts.push({ change: what, state: 'due' });
+}
+
+function decide(inode: Inode, state: 'lost' | 'kept'): void {
+  for (const doubt of inode.doubts) {
+    // The size of a file is no page: the next sync that succeeds brings it.
+    const isLost = state === 'lost' && doubt.change.kind === 'write';
+    if (doubt.state === 'due' && (state === 'kept' || isLost)) doubt.state = state;
+  }
+  for (let [first] = inode.doubts; first?.state === 'kept'; [first] = inode.doubts) {
+    inode.durable = changed(inode.durable, first.change);
+    inode.doubts.shift();
+  }
 }
 
 function changed(bytes: Buffer, what: Change): Buffer {
@@ -227,22 +253,24 @@ function changed(bytes: Buffer, what: Change): Buffer {
   return result;
 }
 
-function survivor(inode: Inode, fate: () => Fate): Buffer {
+function survivor(inode: Inode, fate: Fates): Buffer {
   let bytes = inode.durable;
-  for (const what of inode.unsynced) {
-    if (what.kind === 'truncate') bytes = fate() === 'kept' ? changed(bytes, what) : bytes;
+  for (const { change: what, state } of inode.doubts) {
+    if (state === 'kept') bytes = changed(bytes, what);
+    else if (what.kind === 'truncate')
+      bytes = fate('truncate') === 'kept' ? changed(bytes, what) : bytes;
     else bytes = torn(bytes, what, fate);
   }
   return bytes;
 }
 
 /** Each sector is written or not, in any order; a file may have grown over sectors that were not. */
-function torn(before: Buffer, what: Change & { kind: 'write' }, fate: () => Fate): Buffer {
+function torn(before: Buffer, what: Change & { kind: 'write' }, fate: Fates): Buffer {
   let bytes = before;
   for (let at = 0; at < what.bytes.length; at += SECTOR_BYTES) {
     const sector = what.bytes.subarray(at, at + SECTOR_BYTES);
     const position = what.position + at;
-    const how = fate();
+    const how = fate('write');
     if (how === 'kept') bytes = changed(bytes, { kind: 'write', position, bytes: sector });
     if (how === 'zeros')
       bytes = changed(bytes, { kind: 'write', position, bytes: Buffer.alloc(sector.length) });

@@ -15,11 +15,6 @@ export interface MachineOptions {
   readonly diskLatencyMs: number;
   /** A disk that loses what it said it had synced: to see that the simulation notices. */
   readonly ignoresSync: boolean;
-  /**
-   * Files can be neither shortened nor deleted while the disk fails. Not survived yet: a record whose append was rejected
-   * stays in its segment, the backend goes live, and the next process sends the record on top of newer points.
-   */
-  readonly isCruel: boolean;
 }
 
 /** The machine under the proxy: a disk with moods, the power, and whoever kills the process. */
@@ -92,6 +87,7 @@ export class Machine {
         if (code !== undefined) {
           this.faults += 1;
           Object.assign(disk, { faultCode: code, faultFrom: disk.steps, faultTo: Infinity });
+          disk.faultyPart = this.#random.pick([0, 0.5, 1]);
         }
         try {
           const result = await run();
@@ -118,7 +114,6 @@ export class Machine {
   #faultOf(kind: Call): string | undefined {
     // Bytes that cannot be read are lost to the spill, which keeps them aside: no promise covers a disk that loses data.
     if (kind === 'read') return undefined;
-    if (kind === 'clean up' && !this.#options.isCruel) return undefined;
     if (this.mood === 'full') return kind === 'write' ? 'ENOSPC' : undefined;
     if (this.mood === 'no sync') return kind === 'sync' ? 'EIO' : undefined;
     if (this.mood === 'dead') return 'EIO';

@@ -8,7 +8,7 @@ import { type Result, Simulation } from './simulation.ts';
 export interface Run {
   readonly seed: number;
   readonly schedules: number;
-  readonly sabotage: { readonly ignoresSync?: boolean; readonly isCruel?: boolean };
+  readonly sabotage: { readonly ignoresSync?: boolean };
 }
 
 export interface Outcome extends Result {

@@ -12,7 +12,6 @@ import { callBackBy } from './zlib-in-turn.ts';
 /** Ways to break the write path from outside, to see that the simulation notices. */
 export interface Sabotage {
   readonly ignoresSync?: boolean;
-  readonly isCruel?: boolean;
   readonly onOpen?: (proxy: Proxy) => void;
 }
 
@@ -57,8 +56,8 @@ export class Simulation {
     this.#plan = plan;
     this.#scheduler = new Scheduler(random);
     const scheduler = this.#scheduler;
-    const { ignoresSync = false, isCruel = false } = sabotage;
-    this.#machine = new Machine({ ...plan, ignoresSync, isCruel }, random, scheduler);
+    const { ignoresSync = false } = sabotage;
+    this.#machine = new Machine({ ...plan, ignoresSync }, random, scheduler);
     this.#backends = new Map(
       plan.backends.map(({ name, timeout: timeoutMs, spillAfter: spillAfterMs, strangers }) => {
         const options = { name, timeoutMs, spillAfterMs, strangers };
