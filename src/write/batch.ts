@@ -47,12 +47,7 @@ export class Batch {
   }
 
   plain(): Buffer {
-    const [only] = this.parts;
-    if (only !== undefined && this.parts.length === 1) return only.payload;
-    return Buffer.concat(
-      this.parts.map((part) => part.payload),
-      this.bytes,
-    );
+    return joinParts(this.parts);
   }
 
   /** One gzip member that ends in a newline, so that members of several batches can be joined. */
@@ -60,6 +55,13 @@ export class Batch {
     this.#gzipped ??= compress(this.plain(), { level: this.#gzipLevel });
     return this.#gzipped;
   }
+}
+
+/** Their lines, one part's behind the other's. */
+export function joinParts(parts: readonly Part[]): Buffer {
+  const [only] = parts;
+  if (only !== undefined && parts.length === 1) return only.payload;
+  return Buffer.concat(parts.map(({ payload }) => payload));
 }
 
 /**

@@ -1,5 +1,5 @@
-import { scanLines } from '../lineprotocol/scanner.ts';
 import type { DeadPoint } from '../spill/dead-letter.ts';
+import { linesOf } from './culprits.ts';
 import type { RefusedLines } from './verdict.ts';
 
 export interface DeadPointContext {
@@ -25,13 +25,7 @@ export function deadPointsOf(
   }));
 }
 
-/** Where each line of lines that were scanned before begins and ends. */
+/** Where each line of lines that were scanned before begins and ends, its newline left out. */
 export function rangesOf(payload: Buffer): readonly (readonly [start: number, end: number])[] {
-  const ranges: (readonly [number, number])[] = [];
-  scanLines(payload, 'ns', {
-    point: (start, _measurementEnd, end) => ranges.push([start, end]),
-    // Valid at the precision that it came with; in nanoseconds its timestamp may be out of range.
-    invalid: (start, end) => ranges.push([start, end]),
-  });
-  return ranges;
+  return linesOf(payload).map(({ start, end }) => [start, end - 1]);
 }

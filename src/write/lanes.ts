@@ -2,7 +2,7 @@ import type { WriteBody } from '../backend/influxdb.ts';
 import type { Outcome, StatementOutcome } from '../backend/outcome.ts';
 import { invariant } from '../core/errors.ts';
 import { Tally } from '../core/tally.ts';
-import { orderKey } from './batch.ts';
+import { joinParts, orderKey, type Part } from './batch.ts';
 import { Lane } from './lane.ts';
 import { type Failure, isRejection, judge, type Rejection } from './refusals.ts';
 import { type AnyShipment, type BatchShipment, StatementShipment } from './shipment.ts';
@@ -167,11 +167,14 @@ export class Lanes {
     if (sequence !== undefined) this.#deps.onLateAnswer(sequence);
   }
 
-  /** Each part gets a request of its own, so that one client's bad line is nobody else's error. */
+  /** Part by part, so that one client's bad line is nobody else's error. */
   async #judgeParts(group: readonly BatchShipment[], answer: Rejection): Promise<void> {
-    const isLone = group.length === 1 && group[0]?.batch.parts.length === 1;
     for (const shipment of group) {
-      const verdicts = await this.#judge(shipment, isLone ? answer : undefined);
+      const { parts } = shipment.batch;
+      const verdicts =
+        group.length === 1
+          ? await this.#judge(shipment, parts, answer)
+          : await this.#sendAgain(shipment, parts);
       // Surrendered meanwhile: replay finds the refused lines and keeps them as dead letters.
       if (shipment.record !== undefined) continue;
       invariant(verdicts !== undefined, 'a failure surrenders its batches');
@@ -180,27 +183,44 @@ export class Lanes {
     }
   }
 
-  /** One verdict a part, or undefined when it was surrendered before all were there. */
+  /**
+   * One verdict a part, or undefined when the shipment was surrendered before all were there. Halves the parts, from the
+   * first to the last: what was stored of them is stored once more, and a later point must win over an earlier one.
+   */
   async #judge(
     shipment: BatchShipment,
-    answer: Rejection | undefined,
+    parts: readonly Part[],
+    answer: Rejection,
   ): Promise<readonly Verdict[] | undefined> {
-    const { target, parts } = shipment.batch;
-    const send = (payload: Buffer): Promise<Outcome> =>
-      this.#deps.send({ ...target, payload, gzipped: false });
-    const verdicts: Verdict[] = [];
-    for (const { payload } of parts) {
-      if (shipment.record !== undefined) return undefined;
-      const outcome = answer ?? (await send(payload));
-      const verdict = isRejection(outcome)
-        ? await judge(payload, outcome, { send, isSuspect: target.suspect !== undefined })
-        : outcome;
-      if (verdict.kind === 'failed') {
-        this.#deps.onFailure(verdict);
-        return undefined;
-      }
-      verdicts.push(verdict);
+    const [only] = parts;
+    if (only !== undefined && parts.length === 1) {
+      const verdict = await judge(only.payload, answer, {
+        send: (payload) => this.#sendLines(shipment, payload),
+        isSuspect: shipment.batch.target.suspect !== undefined,
+      });
+      if (verdict.kind !== 'failed') return [verdict];
+      this.#deps.onFailure(verdict);
+      return undefined;
     }
-    return verdicts;
+    const middle = parts.length >> 1;
+    const first = await this.#sendAgain(shipment, parts.slice(0, middle));
+    const second = first && (await this.#sendAgain(shipment, parts.slice(middle)));
+    return second && [...first, ...second];
+  }
+
+  async #sendAgain(
+    shipment: BatchShipment,
+    parts: readonly Part[],
+  ): Promise<readonly Verdict[] | undefined> {
+    if (shipment.record !== undefined) return undefined;
+    const outcome = await this.#sendLines(shipment, joinParts(parts));
+    if (isRejection(outcome)) return this.#judge(shipment, parts, outcome);
+    if (outcome.kind === 'stored') return parts.map(() => STORED);
+    this.#deps.onFailure(outcome);
+    return undefined;
+  }
+
+  #sendLines({ batch }: BatchShipment, payload: Buffer): Promise<Outcome> {
+    return this.#deps.send({ ...batch.target, payload, gzipped: false });
   }
 }

@@ -1,5 +1,5 @@
 import type { Outcome } from '../backend/outcome.ts';
-import { rangesOf } from './dead-points.ts';
+import { droppedBy, type Line, linesOf, namedLines, unparsableLines } from './culprits.ts';
 import { type RefusedLines, STORED, type Verdict } from './verdict.ts';
 
 export type Failure = Extract<Outcome, { kind: 'failed' }>;
@@ -8,18 +8,23 @@ export type Rejection = Exclude<Outcome, { kind: 'stored' | 'failed' }>;
 type Send = (payload: Buffer) => Promise<Outcome>;
 
 /** `failed`: the backend stopped answering midway; what was sent before may be sent again. */
-export type Search = ({ readonly kind: 'searched' } & Found) | Failure;
+export type SearchResult = ({ readonly kind: 'searched' } & Found) | Failure;
 
 export interface Found {
-  readonly refused: RefusedLines[];
+  readonly refused: readonly RefusedLines[];
   /** Points older than the retention policy: stored in time, InfluxDB would have dropped them by now. */
-  expired: number;
+  readonly expired: number;
+  /** False: the requests were spent, so that there may be good lines among the refused ones. */
+  readonly isExact: boolean;
 }
 
-/** Requests that one client's lines may cost while others wait behind them: a few bad lines among 10,000. */
-const MAX_LIVE_REQUESTS = 100;
+/** Requests that one client's lines may cost while others wait behind them: one bad line among 10,000, or a few kinds. */
+const MAX_LIVE_REQUESTS = 50;
 /** The same when the client has had points refused a moment ago: it may go on like that. */
 const MAX_SUSPECT_REQUESTS = 16;
+
+/** Kinds of faults that are taken out of a piece before it is halved: each time all of the others are sent again. */
+const MAX_KINDS = 8;
 
 export function isRejection(outcome: Outcome): outcome is Rejection {
   return outcome.kind === 'refused' || outcome.kind === 'too large';
@@ -36,77 +41,173 @@ export async function judge(
   if (search.kind === 'failed') return search;
   const [first] = search.refused;
   if (first === undefined && search.expired === 0) return STORED;
-  // The first answer counts every dropped point; those on the halves count only theirs.
+  // The first answer counts every dropped point; those on the pieces count only theirs.
   const { status, error } =
     answer.kind === 'refused' || first === undefined ? errorOf(answer) : first;
   return { kind: 'refused', status, error, lines: search.refused };
 }
 
 /**
- * Halves lines that a backend has refused until each piece is stored, or refused as a whole: only a 204 proves that lines
- * are stored, because influxd names the first failing shard only. One bad line in n costs about 2 log2(n) requests. From
- * the first line to the last, because a later line may write the same point again. When `maxRequests` are spent, what is
- * left of a refused piece counts as refused.
+ * Cuts lines that a backend has refused into pieces until each piece is stored, or refused as a whole: only a 204 proves
+ * that lines are stored, because influxd names the first failing shard only. Lines that the words of the refusal are about
+ * are one piece, which costs two requests for each kind of fault; else a piece is halved: one bad line in n costs about
+ * 2 log2(n) requests. When `maxRequests` are spent, what is left of a refused piece counts as refused.
  */
 export async function findRefused(
   payload: Buffer,
   answer: Rejection,
   by: { readonly send: Send; readonly maxRequests: number },
-): Promise<Search> {
-  const found: Found = { refused: [], expired: 0 };
-  // Unsent pieces, the next one last, each with what was said of the piece that it was cut from.
-  const pieces = halves(payload, answer, found);
-  for (let requests = 0; ; requests++) {
-    const piece = pieces.pop();
-    if (piece === undefined) return { kind: 'searched', ...found };
-    if (requests >= by.maxRequests) {
-      found.refused.push(refusedLines(piece.payload, piece.answer));
-      continue;
+): Promise<SearchResult> {
+  return new Search(payload, by).run(answer);
+}
+
+class Search {
+  readonly #refused: RefusedLines[] = [];
+  #expired = 0;
+  #requests = 0;
+  #isExact = true;
+  readonly #payload: Buffer;
+  readonly #send: Send;
+  readonly #maxRequests: number;
+
+  constructor(payload: Buffer, by: { readonly send: Send; readonly maxRequests: number }) {
+    this.#payload = payload;
+    this.#send = by.send;
+    this.#maxRequests = by.maxRequests;
+  }
+
+  async run(answer: Rejection): Promise<SearchResult> {
+    const failure = await this.#cut(byTime(this.#payload, linesOf(this.#payload)), answer);
+    if (failure !== undefined) return failure;
+    const [refused, expired, isExact] = [this.#refused, this.#expired, this.#isExact];
+    return { kind: 'searched', refused, expired, isExact };
+  }
+
+  /** `said`: of the piece that these lines were cut from. */
+  async #try(
+    lines: readonly Line[],
+    said: Rejection,
+    kinds = MAX_KINDS,
+  ): Promise<Failure | undefined> {
+    const outcome = await this.#request(lines);
+    if (outcome === undefined) this.#refuse(lines, said);
+    else if (outcome.kind === 'failed') return outcome;
+    else if (isRejection(outcome)) return this.#cut(lines, outcome, kinds);
+    return undefined;
+  }
+
+  /** Undefined when there are no requests left. */
+  async #request(lines: readonly Line[]): Promise<Outcome | undefined> {
+    if (this.#requests === this.#maxRequests) {
+      this.#isExact = false;
+      return undefined;
     }
-    const outcome = await by.send(piece.payload);
-    if (outcome.kind === 'failed') return outcome;
-    if (isRejection(outcome)) pieces.push(...halves(piece.payload, outcome, found));
+    this.#requests += 1;
+    return this.#send(this.#join(lines));
+  }
+
+  async #cut(
+    lines: readonly Line[],
+    answer: Rejection,
+    kinds = MAX_KINDS,
+  ): Promise<Failure | undefined> {
+    if (answer.kind === 'refused' && answer.scope === 'expired') {
+      this.#expired += droppedBy(answer.error) ?? 0;
+    } else if (this.#refusesAll(answer, lines)) {
+      this.#refuse(lines, answer);
+    } else {
+      return this.#divide(lines, answer, kinds);
+    }
+    return undefined;
+  }
+
+  async #divide(
+    lines: readonly Line[],
+    answer: Rejection,
+    kinds: number,
+  ): Promise<Failure | undefined> {
+    const named = kinds === 0 ? [] : namedLines(answer.error, this.#payload, lines);
+    if (named.length > 0 && named.length < lines.length) {
+      const outcome = await this.#request(named);
+      if (outcome?.kind === 'failed') return outcome;
+      if (outcome !== undefined && isRejection(outcome) && this.#refusesAll(outcome, named)) {
+        this.#refuse(named, outcome);
+        return this.#try(without(lines, named), answer, kinds - 1);
+      }
+      // They went before the others, and some are stored now: all are sent once more, in their order.
+    }
+    const middle = lines.length >> 1;
+    const failure = await this.#try(lines.slice(0, middle), answer);
+    return failure ?? this.#try(lines.slice(middle), answer);
+  }
+
+  /** A lone line, a limit of the database, or InfluxDB says that it dropped, or cannot parse, as many as there are. */
+  #refusesAll(answer: Rejection, lines: readonly Line[]): boolean {
+    if (lines.length <= 1) return true;
+    if (answer.kind === 'too large') return false;
+    const { scope, error } = answer;
+    if (scope === 'all' || droppedBy(error) === lines.length) return true;
+    return unparsableLines(error, this.#payload, lines).length === lines.length;
+  }
+
+  #refuse(lines: readonly Line[], answer: Rejection): void {
+    const said = errorOf(answer);
+    for (const { start, end, count } of runsOf(lines)) {
+      this.#refused.push({ payload: this.#payload.subarray(start, end), points: count, ...said });
+    }
+  }
+
+  #join(lines: readonly Line[]): Buffer {
+    const runs = runsOf(lines).map(({ start, end }) => this.#payload.subarray(start, end));
+    const [only] = runs;
+    return only !== undefined && runs.length === 1 ? only : Buffer.concat(runs);
   }
 }
 
-interface Piece {
-  readonly payload: Buffer;
-  readonly answer: Rejection;
+function without(lines: readonly Line[], others: readonly Line[]): readonly Line[] {
+  const left = new Set(lines);
+  for (const other of others) left.delete(other);
+  return [...left];
 }
 
-/** The second half, then the first; nothing when halving would tell nothing new: then the lines are added to `found`. */
-function halves(payload: Buffer, answer: Rejection, found: Found): Piece[] {
-  if (answer.kind === 'refused' && answer.scope === 'expired') {
-    found.expired += droppedBy(answer) ?? 0;
-    return [];
+interface Run {
+  readonly start: number;
+  end: number;
+  count: number;
+}
+
+/** Lines that touch, taken together. */
+function runsOf(lines: readonly Line[]): readonly Run[] {
+  const runs: Run[] = [];
+  for (const { start, end } of lines) {
+    const last = runs.at(-1);
+    if (last?.end === start) {
+      last.end = end;
+      last.count += 1;
+    } else {
+      runs.push({ start, end, count: 1 });
+    }
   }
-  const lines = rangesOf(payload);
-  if (refusesAll(answer, lines.length)) {
-    found.refused.push(refusedLines(payload, answer));
-    return [];
-  }
-  const [middle = 0] = lines[lines.length >> 1] ?? [];
-  return [payload.subarray(middle), payload.subarray(0, middle)].map((half) => ({
-    payload: half,
-    answer,
-  }));
+  return runs;
 }
 
-/** A lone line, a limit of the database, or InfluxDB says that it dropped as many points as there are. */
-function refusesAll(answer: Rejection, lines: number): boolean {
-  if (lines <= 1) return true;
-  if (answer.kind === 'too large') return false;
-  return answer.scope === 'all' || droppedBy(answer) === lines;
+/**
+ * Older lines first, because InfluxDB drops points, and counts them, shard by shard, and a shard is a range of time. Two
+ * lines for one point have the same time, so that they keep their order.
+ */
+function byTime(payload: Buffer, lines: readonly Line[]): readonly Line[] {
+  return lines
+    .map((line) => ({ line, time: timeOf(payload.subarray(line.start, line.end)) }))
+    .sort((one, other) => (one.time < other.time ? -1 : one.time > other.time ? 1 : 0))
+    .map(({ line }) => line);
 }
 
-/** The count of points with which InfluxDB's words end, or in 1.12 nearly end. Before it stand names that clients choose. */
-function droppedBy({ error }: Rejection): number | undefined {
-  const digits = / dropped=(\d+)(?: for database: .*)?$/s.exec(error)?.[1];
-  return digits === undefined ? undefined : Number(digits);
-}
+/** Longer than a sign and the digits of 64 bits. */
+const MAX_TIMESTAMP_BYTES = 32;
 
-function refusedLines(payload: Buffer, answer: Rejection): RefusedLines {
-  return { payload, points: rangesOf(payload).length, ...errorOf(answer) };
+function timeOf(line: Buffer): bigint {
+  const tail = line.toString('latin1', Math.max(0, line.length - MAX_TIMESTAMP_BYTES));
+  return BigInt(/ (-?\d+) *\n?$/.exec(tail)?.[1] ?? 0);
 }
 
 function errorOf(answer: Rejection): { status: number; error: string } {

@@ -2,18 +2,27 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { WriteBody } from '../backend/influxdb.ts';
 import type { Outcome, StatementOutcome } from '../backend/outcome.ts';
-import { ProxyError } from '../core/errors.ts';
+import { invariant, ProxyError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Clock } from '../core/time.ts';
 import type { DeadLetter } from '../spill/dead-letter.ts';
 import type { Spill, StoredRecord } from '../spill/spill.ts';
 import { deadPointsOf } from './dead-points.ts';
-import { type Failure, findRefused, type Found } from './refusals.ts';
+import { type Failure, findRefused, type Found, type Rejection } from './refusals.ts';
 
 const inflate = promisify(gunzip);
 
 /** Compressed bytes that one replay request may carry: few round trips, yet small beside the memory budget. */
 const MAX_REPLAY_BYTES = 1024 * 1024;
+
+/** The same inflated: lines that repeat themselves may be a thousand times longer. */
+const MAX_REPLAY_INFLATED_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Requests that the search for refused lines may cost, some 2 ms each on influxd: a backlog of nothing but faults drains
+ * faster than their clients can send it.
+ */
+const MAX_SEARCH_REQUESTS = 200;
 
 export interface ReplayerOptions {
   /** Of the backend. */
@@ -41,6 +50,8 @@ const MOVED: Step = { kind: 'moved' };
 export class Replayer {
   // Records whose live request, still open when they were spilled, turned out to be answered with a 204.
   readonly #delivered = new Set<number>();
+  // Records that may share a request: fewer after a search that was too long, twice as many after each delivery.
+  #maxRecords = Infinity;
   readonly #options: ReplayerOptions;
   readonly #deps: ReplayerDeps;
 
@@ -76,11 +87,9 @@ export class Replayer {
     const group = this.#joinable(records);
     const outcome = await this.#send(group);
     if (outcome.kind === 'failed') return outcome;
-    if (outcome.kind === 'stored') {
-      await this.#acknowledge(group);
-      return MOVED;
-    }
-    return this.#searchRefused(group);
+    if (outcome.kind !== 'stored') return this.#searchRefused(group, outcome);
+    await this.#acknowledge(group);
+    return MOVED;
   }
 
   /** Its client has its answer by now, so that a refusal is for the operator to see. */
@@ -98,15 +107,19 @@ export class Replayer {
     return MOVED;
   }
 
-  /** The longest head of the records that may share one request: same target, none delivered, points within limit. */
+  /** The longest head of the records that may share one request: same target, none delivered, within all limits. */
   #joinable(records: readonly StoredRecord[]): readonly StoredRecord[] {
     const [first] = records;
     let points = 0;
-    const end = records.findIndex((record) => {
+    let bytes = 0;
+    const end = records.findIndex((record, index) => {
       points += record.points;
+      bytes += inflatedBytesOf(record);
       return (
         record !== first &&
-        (points > this.#options.maxRowLimit ||
+        (index >= this.#maxRecords ||
+          points > this.#options.maxRowLimit ||
+          bytes > MAX_REPLAY_INFLATED_BYTES ||
           record.kind !== first?.kind ||
           record.rp !== first.rp ||
           record.precision !== first.precision ||
@@ -116,42 +129,45 @@ export class Replayer {
     return end === -1 ? records : records.slice(0, end);
   }
 
-  /** Record by record, because only one may be at fault, then line by line. */
-  async #searchRefused(group: readonly StoredRecord[]): Promise<Step> {
-    for (const record of group) {
-      const outcome = await this.#send([record]);
-      if (outcome.kind === 'failed') return outcome;
-      if (outcome.kind !== 'stored') {
-        const lines = await inflate(record.payload);
-        const send = (payload: Buffer): Promise<Outcome> =>
-          this.#deps.send({ ...record, payload, gzipped: false });
-        const search = await findRefused(lines, outcome, { send, maxRequests: Infinity });
-        if (search.kind === 'failed') return search;
-        await this.#keep(record, search);
-      }
-      await this.#acknowledge([record]);
+  /**
+   * Finds the refused lines, keeps them, and lets the others pass. Records with more faults than can be told apart are
+   * first cut off from those of other clients; then all that is left of such a record counts as refused.
+   */
+  async #searchRefused(group: readonly StoredRecord[], answer: Rejection): Promise<Step> {
+    const [first] = group;
+    invariant(first !== undefined, 'something was refused');
+    const lines = await inflate(joined(group));
+    const send = (payload: Buffer): Promise<Outcome> =>
+      this.#deps.send({ ...first, payload, gzipped: false });
+    const search = await findRefused(lines, answer, { send, maxRequests: MAX_SEARCH_REQUESTS });
+    if (search.kind === 'failed') return search;
+    if (!search.isExact && group.length > 1) {
+      this.#maxRecords = group.length >> 1;
+      return MOVED;
     }
+    await this.#keep(first, search);
+    await this.#acknowledge(group);
     return MOVED;
   }
 
-  async #keep(record: StoredRecord, { refused, expired }: Found): Promise<void> {
+  async #keep(record: StoredRecord, { refused, expired, isExact }: Found): Promise<void> {
     const context = { ...record, timeMs: this.#deps.clock.now() };
     const points = refused.flatMap((lines) => deadPointsOf(lines, context));
     if (points.length > 0) await this.#deps.deadLetter.append(points);
     if (expired + points.length === 0) return;
     const { name: backend } = this.#options;
-    this.#deps.log.warn({ backend, refused: points.length, expired }, 'points refused in replay');
+    const found = { backend, refused: points.length, expired, isExact };
+    this.#deps.log.warn(found, 'points refused in replay');
   }
 
   async #send(records: readonly StoredRecord[]): Promise<Outcome> {
     const [first] = records;
-    if (first === undefined) throw new Error('BUG: nothing to send');
-    const joined = Buffer.concat(records.map(({ payload }) => payload));
+    invariant(first !== undefined, 'a request carries at least one record');
     const { gzip } = this.#options;
     return this.#deps.send({
       rp: first.rp,
       precision: first.precision,
-      payload: gzip ? joined : await inflate(joined),
+      payload: gzip ? joined(records) : await inflate(joined(records)),
       gzipped: gzip,
     });
   }
@@ -160,6 +176,17 @@ export class Replayer {
     const last = records.at(-1);
     if (last === undefined) return;
     await this.#deps.spill.ack(last);
+    this.#maxRecords *= 2;
     for (const { sequence } of records) this.#delivered.delete(sequence);
   }
+}
+
+/** One gzip body: members can stand one behind the other. */
+function joined(records: readonly StoredRecord[]): Buffer {
+  return Buffer.concat(records.map(({ payload }) => payload));
+}
+
+/** A gzip member ends with the size of what is in it, 32 bits, little-endian (RFC 1952). */
+function inflatedBytesOf({ kind, payload }: StoredRecord): number {
+  return kind === 'batch' ? payload.readUInt32LE(payload.length - 4) : payload.length;
 }

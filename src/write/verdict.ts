@@ -40,14 +40,20 @@ export function diverge(verdicts: readonly Verdict[]): boolean {
 
 /** Pieces of one part's buffer, joined where they touch: equal texts mean the same lines. */
 function refusedRanges(verdict: Verdict): string {
+  const lines = verdict.kind === 'refused' ? verdict.lines : [];
+  const pieces = lines.map(({ payload }) => payload);
   const ranges: [start: number, end: number][] = [];
-  for (const { payload } of verdict.kind === 'refused' ? verdict.lines : []) {
-    const [start, end] = [payload.byteOffset, payload.byteOffset + payload.length];
+  for (const { byteOffset: start, length } of pieces.toSorted(byOffset)) {
+    const end = start + length;
     const last = ranges.at(-1);
     if (last?.[1] === start) last[1] = end;
     else ranges.push([start, end]);
   }
   return JSON.stringify(ranges);
+}
+
+function byOffset(one: Buffer, other: Buffer): number {
+  return one.byteOffset - other.byteOffset;
 }
 
 export const STORED: Verdict = { kind: 'stored' };

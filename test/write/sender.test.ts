@@ -197,3 +197,22 @@ test('a backend slower than spillAfter is spilled, and a late 204 spares the rep
   await eventually('complete', () => sender.isComplete);
   assert.deepEqual(backend.writes, ['a v=0 0\n', 'b v=0 0\n']);
 });
+
+test('one refused line among the requests of many clients costs few requests, and only its own client hears of it', async (t) => {
+  const { backend, sender } = await bench(t);
+  backend.answer(({ body }) =>
+    body.includes('bad') ? { status: 400, body: '{"error":"no"}' } : 204,
+  );
+  const names = Array.from({ length: 64 }, (_, index) => (index === 40 ? 'bad' : `m${index}`));
+  const batch = new Batch(
+    TARGET,
+    names.map((name) => partOf(name, 1, systemClock.now())),
+    1,
+  );
+  assert.ok(sender.tryReserve(batch.reservedBytes));
+  const verdicts = await sender.deliver(batch).verdicts;
+  const refused = verdicts.flatMap(({ kind }, index) => (kind === 'stored' ? [] : [index]));
+  assert.deepEqual(refused, [40]);
+  assert.ok(backend.writes.length <= 13, `${backend.writes.length} requests`);
+  assert.ok(sender.isComplete, 'a refusal is no outage');
+});

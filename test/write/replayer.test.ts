@@ -1,0 +1,134 @@
+import { strict as assert } from 'node:assert';
+import { test } from 'node:test';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import type { WriteBody } from '../../src/backend/influxdb.ts';
+import type { Outcome } from '../../src/backend/outcome.ts';
+import { systemClock } from '../../src/core/time.ts';
+import { DeadLetter } from '../../src/spill/dead-letter.ts';
+import { Spill } from '../../src/spill/spill.ts';
+import { Replayer, type ReplayerOptions } from '../../src/write/replayer.ts';
+import { FakeDisk } from '../support/fake-disk.ts';
+import { fakeLog } from '../support/fake-log.ts';
+
+/** What a server is sent, inflated, and what it answers: its words tell nothing. */
+function serverThatRefuses(isBad: (line: string) => boolean) {
+  const bodies: string[] = [];
+  const stored: string[] = [];
+  const send = ({ payload, gzipped }: WriteBody): Promise<Outcome> => {
+    const body = (gzipped ? gunzipSync(payload) : payload).toString();
+    bodies.push(body);
+    const lines = linesIn(body);
+    stored.push(...lines.filter((line) => !isBad(line)));
+    if (!lines.some(isBad)) return Promise.resolve({ kind: 'stored' });
+    return Promise.resolve({ kind: 'refused', status: 400, error: 'no', scope: 'lines' });
+  };
+  return { bodies, stored, send };
+}
+
+function linesIn(body: string): string[] {
+  return body.split('\n').slice(0, -1);
+}
+
+/** Replays these records, each of some lines, until the spill is empty. */
+async function replay(
+  records: readonly (readonly string[])[],
+  send: (body: WriteBody) => Promise<Outcome>,
+  options: Partial<ReplayerOptions> = {},
+) {
+  const [disk, log] = [new FakeDisk(), fakeLog()];
+  const limits = { maxBytes: 100_000_000, segmentBytes: 10_000_000 };
+  const spill = await Spill.open({ directory: '/spill', ...limits }, { disk, log });
+  const appends = records.map((lines) => {
+    const payload = gzipSync(lines.map((line) => `${line}\n`).join(''));
+    const record = {
+      kind: 'batch',
+      points: lines.length,
+      db: 'db',
+      rp: '',
+      precision: 'ns',
+    } as const;
+    assert.ok(spill.tryReserve(payload.length));
+    return spill.append({ ...record, payload });
+  });
+  await Promise.all(appends);
+  const deadLetter = await DeadLetter.open('/dead', disk);
+  const replayer = new Replayer(
+    { name: 'a', maxRowLimit: 10_000, gzip: true, ...options },
+    {
+      ...{ spill, deadLetter, send, log, clock: systemClock },
+      execute: () => Promise.reject(new Error('no statement is in the spill')),
+    },
+  );
+  while (!spill.isEmpty) assert.equal((await replayer.step()).kind, 'moved');
+  const dead = (disk.files().get('/dead')?.toString() ?? '').split('\n').slice(0, -1);
+  return { dead: dead.map((json) => (JSON.parse(json) as { line: string }).line), log };
+}
+
+function numbered(count: number, name: (index: number) => string): string[] {
+  return Array.from({ length: count }, (_, index) => `${name(index)} v=${index} ${index}`);
+}
+
+function isBad(line: string): boolean {
+  return line.startsWith('bad');
+}
+
+test('one bad record among many that share a request costs few requests', async () => {
+  const lines = numbered(5_000, (index) => (index === 1234 ? 'bad' : 'm'));
+  const { bodies, stored, send } = serverThatRefuses(isBad);
+  const { dead } = await replay(
+    lines.map((line) => [line]),
+    send,
+  );
+  assert.deepEqual(dead, [lines[1234]]);
+  assert.deepEqual(new Set(stored), new Set(lines.filter((line) => !isBad(line))));
+  assert.ok(bodies.length <= 40, `${bodies.length} requests`);
+});
+
+test('a record with more faults than can be told apart ends the search, and takes nobody with it', async () => {
+  const others = numbered(500, () => 'm');
+  const hopeless = numbered(10_000, (index) => (index % 2 === 0 ? 'bad' : 'good'));
+  const records = others.map((line) => [line]);
+  const { bodies, stored, send } = serverThatRefuses(isBad);
+  const { dead, log } = await replay(
+    [...records.slice(0, 250), hopeless, ...records.slice(250)],
+    send,
+    { maxRowLimit: 100_000 },
+  );
+  assert.ok(bodies.length <= 3_000, `${bodies.length} requests`);
+  assert.deepEqual(new Set(stored.filter((line) => line.startsWith('m '))), new Set(others));
+  assert.deepEqual(
+    dead.filter((line) => !hopeless.includes(line)),
+    [],
+    "others' points are not refused",
+  );
+  const bad = hopeless.filter(isBad);
+  assert.deepEqual(dead.filter(isBad), bad, 'no refused point is lost, none is kept twice');
+  const [said] = log.lines.filter(({ message }) => message === 'points refused in replay');
+  assert.equal(said?.fields['isExact'], false);
+});
+
+test('a backlog of nothing but faults costs a bounded number of requests a record', async () => {
+  const records = Array.from({ length: 20 }, () =>
+    numbered(1_000, (index) => (index % 2 === 0 ? 'bad' : 'good')),
+  );
+  const { bodies, send } = serverThatRefuses(isBad);
+  const { dead } = await replay(records, send);
+  assert.equal(dead.filter(isBad).length, 20 * 500);
+  assert.ok(bodies.length <= 20 * 3 * 200, `${bodies.length} requests`);
+});
+
+test('records share a request only as far as their lines, inflated, do not become too much', async () => {
+  const lines = numbered(40, (index) => `m,t=t${index},long=${'x'.repeat(1_000_000)}`);
+  for (const gzip of [true, false]) {
+    const { bodies, stored, send } = serverThatRefuses(isBad);
+    await replay(
+      lines.map((line) => [line]),
+      send,
+      { gzip },
+    );
+    assert.deepEqual(stored, lines);
+    const longest = Math.max(...bodies.map(({ length }) => length));
+    assert.ok(longest <= 16 * 1024 * 1024, `${longest} bytes`);
+    assert.ok(bodies.length <= 4, `${bodies.length} requests`);
+  }
+});
