@@ -15,6 +15,6 @@ export class Counters {
   points = 0;
   /** Points that were answered with an error. */
   pointsFailed = 0;
-  /** Points that one replica stored and another one refused. */
+  /** Points that one replica refused while another one stored them, or has them in its spill. */
   pointsDiverged = 0;
 }

@@ -1,6 +1,9 @@
 import type { Counters } from './counters.ts';
 
-/** Field names of the older proxy, so that its dashboards keep working; each is the change since the last point. */
+/**
+ * Field names of the older proxy, so that its dashboards keep working, and below them our own; each is the change since the
+ * last point.
+ */
 const FIELDS: readonly (readonly [string, (counters: Counters) => number])[] = [
   ['statQueryRequest', ({ queries }) => queries.total],
   ['statQueryRequestFail', ({ queries }) => queries.failed],
@@ -11,6 +14,7 @@ const FIELDS: readonly (readonly [string, (counters: Counters) => number])[] = [
   ['statPingRequest', ({ pings }) => pings],
   ['statPointsWritten', ({ points }) => points],
   ['statPointsWrittenFail', ({ pointsFailed }) => pointsFailed],
+  ['statPointsDiverged', ({ pointsDiverged }) => pointsDiverged],
 ];
 
 /** The measurement of the proxy's own statistics. */

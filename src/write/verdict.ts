@@ -30,12 +30,14 @@ export interface RefusedLines {
   readonly error: string;
 }
 
-/** Whether one backend stored a line that another one refused. All verdicts are on the same part. */
+/**
+ * Whether a line that one backend refused is stored by another one, or may be when that one's spill is replayed. All
+ * verdicts are on the same part.
+ */
 export function diverge(verdicts: readonly Verdict[]): boolean {
-  const answered = verdicts
-    .filter(({ kind }) => kind !== 'spilled' && kind !== 'missed')
-    .map(refusedRanges);
-  return new Set(answered).size > 1;
+  const attached = verdicts.filter(({ kind }) => kind !== 'missed');
+  // What is spilled counts as stored: whether it is refused in replay is known only then.
+  return new Set(attached.map(refusedRanges)).size > 1;
 }
 
 /** Pieces of one part's buffer, joined where they touch: equal texts mean the same lines. */

@@ -151,7 +151,7 @@ export class WritePath {
     return coalescer;
   }
 
-  /** Some replicas stored what others refused: the refused lines stay on file, because the replicas now differ. */
+  /** Some replicas stored, or keep for later, what others refused: the refused lines stay on file, as the replicas differ. */
   async #keepDiverged(
     route: Route,
     target: WriteTarget,

@@ -183,4 +183,31 @@ test('what a real server refuses', async (t) => {
       );
     },
   );
+
+  await t.test(
+    'what one replica refuses while another one is down is in its dead letter',
+    async () => {
+      await empty([a, b]);
+      const before = (await deadLetterOf(proxy, 'a')).length;
+      await a.write(DB, 'later v=1i 1');
+      await networkB.cut();
+      const lines = 'later v=1 2\nlater w=1 3';
+      const [status, text] = await write(proxy.url, 'metrics', lines);
+      assert.equal(status, 400, 'the client is told at once');
+      assert.match(text, CONFLICT);
+      const dead = (await deadLetterOf(proxy, 'a')).slice(before);
+      assert.deepEqual(
+        dead.map(({ line }) => line),
+        ['later v=1 2'],
+      );
+      assert.match(dead[0]?.error ?? '', /already exists as type integer/);
+      await networkB.restore();
+      await drained(proxy);
+      assert.deepEqual(await b.rows(DB, 'later'), ['later {} 2 v:float=1', 'later {} 3 w:float=1']);
+      assert.deepEqual(await a.rows(DB, 'later'), [
+        'later {} 1 v:integer=1',
+        'later {} 3 w:float=1',
+      ]);
+    },
+  );
 });

@@ -38,7 +38,7 @@ test('statistics are one valid point without a timestamp, whatever the names aro
   check('x', 'ä');
 });
 
-test('each point of statistics has the fields of the older proxy and what changed since the last', () => {
+test('each point of statistics has the fields of the older proxy, our own, and what changed since the last', () => {
   const counters = new Counters();
   const statistics = new Statistics(counters, { addr: 'a', host: 'h' });
   const zero = {
@@ -51,6 +51,7 @@ test('each point of statistics has the fields of the older proxy and what change
     statPingRequest: '0i',
     statPointsWritten: '0i',
     statPointsWrittenFail: '0i',
+    statPointsDiverged: '0i',
   };
   assert.deepEqual(fieldsOf(statistics.nextLine()), zero);
 
@@ -63,6 +64,7 @@ test('each point of statistics has the fields of the older proxy and what change
   counters.pings = 4;
   counters.points = 1000;
   counters.pointsFailed = 10;
+  counters.pointsDiverged = 6;
   assert.deepEqual(fieldsOf(statistics.nextLine()), {
     statQueryRequest: '3i',
     statQueryRequestFail: '1i',
@@ -73,6 +75,7 @@ test('each point of statistics has the fields of the older proxy and what change
     statPingRequest: '4i',
     statPointsWritten: '1000i',
     statPointsWrittenFail: '10i',
+    statPointsDiverged: '6i',
   });
 
   counters.points += 5;

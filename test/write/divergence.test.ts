@@ -49,7 +49,14 @@ function refuses(...ranges: [start: number, end: number][]): Verdict {
 
 const divergences: [name: string, verdicts: Verdict[], expected: boolean][] = [
   ['all stored', [STORED, STORED], false],
-  ['one has not answered', [refuses([0, 8]), { kind: 'spilled' }], false],
+  [
+    'one refuses a line that another one may store in replay',
+    [refuses([0, 8]), { kind: 'spilled' }],
+    true,
+  ],
+  ['one drops points that expire in replay, too', [refuses(), { kind: 'spilled' }], false],
+  ['one stores what another one has in its spill', [STORED, { kind: 'spilled' }], false],
+  ['one is detached and does not count', [refuses([0, 8]), { kind: 'missed' }], false],
   ['one refuses a line', [STORED, refuses([0, 8])], true],
   ['one drops points that have expired', [STORED, refuses()], false],
   ['both refuse the same line', [refuses([0, 8]), refuses([0, 8])], false],
