@@ -19,8 +19,9 @@ export type Outcome =
 /**
  * What a refusal is about. `lines`: some lines, of which the text names one. `all`: the database's limits or policies, so
  * that sending fewer lines changes nothing. `expired`: points older than the retention policy; all others are stored.
+ * `once`: a name that is not UTF-8; influxd 1.6.7 fails over the first one in each shard, and takes it when it comes again.
  */
-export type Scope = 'lines' | 'all' | 'expired';
+export type Scope = 'lines' | 'all' | 'expired' | 'once';
 
 /** What one answer of a backend to a statement that changes data means. `body` is InfluxDB's JSON. */
 export type StatementOutcome =
@@ -54,7 +55,8 @@ export interface WriteAnswer {
 /**
  * Decided by status and text, for InfluxDB 1.6 to 1.12. When in doubt the points are kept: a 401 or a missing database
  * is for an operator to mend, a 5xx for time. An unknown retention policy is a 500 on 1.6.7 although it is the client's
- * fault: retried, it would hold up everybody's replay for ever.
+ * fault: retried, it would hold up everybody's replay for ever. So is a name that is not UTF-8: taken for an outage, it would
+ * keep the reads of all from this replica.
  */
 export function outcomeOf(answer: WriteAnswer, now: number): Outcome {
   const { status } = answer;
@@ -66,6 +68,9 @@ export function outcomeOf(answer: WriteAnswer, now: number): Outcome {
   }
   if (status === 500 && error.includes('retention policy not found')) {
     return { kind: 'refused', status, error, scope: 'all' };
+  }
+  if (status === 500 && /^proto: .* contains invalid UTF-8$/s.test(error)) {
+    return { kind: 'refused', status, error, scope: 'once' };
   }
   const reason = error === '' ? `status ${status}` : `status ${status}: ${error}`;
   const retryAfterMs = retryAfterMsOf(answer.retryAfter, now);

@@ -250,7 +250,9 @@ export class Sender implements Destination, Member {
   }
 
   async #send(body: WriteBody): Promise<Outcome> {
-    const outcome = await this.#deps.send(body);
+    const answer = await this.#deps.send(body);
+    const isWorthRepeating = answer.kind === 'refused' && answer.scope === 'once';
+    const outcome = isWorthRepeating ? await this.#deps.send(body) : answer;
     if (outcome.kind === 'failed') this.#deps.health.failed(outcome.reason);
     else this.#deps.health.answered();
     return outcome;

@@ -29,6 +29,7 @@ test('only a 204 is stored; in doubt the points are kept', () => {
   check(422, 'unprocessable', 'refused');
   check(413, 'Request Entity Too Large', 'too large');
   check(500, 'retention policy not found: x', 'refused');
+  check(500, 'proto: field "tsdb.Field.Name" contains invalid UTF-8', 'refused');
 
   check(401, 'authorization failed', 'failed');
   check(403, 'not authorized', 'failed');
@@ -38,6 +39,7 @@ test('only a 204 is stored; in doubt the points are kept', () => {
   check(429, '', 'failed');
   check(500, 'timeout', 'failed');
   check(500, 'engine: cache-max-memory-size exceeded: (1/2)', 'failed');
+  check(500, 'contains invalid UTF-8', 'failed');
   check(502, '', 'failed');
   check(503, 'request throttled, queue full', 'failed');
 });

@@ -120,7 +120,7 @@ const EXCEPTIONS: readonly {
     }),
   },
   {
-    why: 'the server fails once (500) over a name that is not UTF-8, so the proxy keeps the line and sends it again',
+    why: 'the server fails once (500) over a name that is not UTF-8, so the proxy sends the line again',
     applies: ({ error }) => error.startsWith('proto:') && error.endsWith('contains invalid UTF-8'),
     behindProxy: (_direct, { rows }) => {
       assert.match(rows, /\["v"|\["\ufffd"/, 'stored at the second attempt');

@@ -29,6 +29,8 @@ async function write(url: string, db: string, lines: string, rp = ''): Promise<[
   return [answer.status, answer.text];
 }
 
+const WEEK_NS = 7n * 24n * 3_600_000_000_000n;
+
 const CONFLICT = /^\{"error":"partial write: field type conflict: .* dropped=1"\}\n$/;
 
 test('what a real server refuses', async (t) => {
@@ -208,6 +210,32 @@ test('what a real server refuses', async (t) => {
         'later {} 1 v:integer=1',
         'later {} 3 w:float=1',
       ]);
+    },
+  );
+
+  await t.test(
+    'names that are not UTF-8 are stored and keep no replica from being read',
+    async () => {
+      await empty([a, b]);
+      const lines = Array.from({ length: 12 }, (_, week) => {
+        const name = week % 2 === 0 ? 'm\xff' : 'm';
+        const field = week % 2 === 0 ? 'v' : 'v\xff';
+        return Buffer.from(`${name} ${field}=1 ${BigInt(week) * WEEK_NS}`, 'latin1');
+      });
+      const first = Buffer.from('x\xff v=1', 'latin1');
+      const direct = await httpRequest(`${a.url}/write?db=${DB}`, { body: first });
+      assert.equal(direct.status, 500, 'once a shard, from a server itself');
+      const catchingUp = proxy.logged('backend is catching up').length;
+      for (const body of lines) {
+        const answer = await httpRequest(`${proxy.url}/write?db=metrics`, { body });
+        assert.equal(answer.status, 204, answer.text);
+      }
+      assert.equal(proxy.logged('backend is catching up').length, catchingUp);
+      for (const influxd of [a, b]) {
+        const { results } = await influxd.query(DB, 'SELECT * FROM /^m/');
+        const rows = results?.[0]?.series?.flatMap(({ values }) => values ?? []) ?? [];
+        assert.equal(rows.length, 12);
+      }
     },
   );
 });
