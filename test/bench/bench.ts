@@ -7,8 +7,17 @@ import { WRITE_CASES } from './cases.ts';
 import { diskRows } from './disk.ts';
 import { runIdle } from './idle.ts';
 import { microRows } from './micro.ts';
+import { OUTAGES, runOutage } from './outage.ts';
 import { runQueries } from './queries.ts';
-import { isCorrect, jsonOf, machineName, type Row, type Section, tableOf } from './report.ts';
+import {
+  isCorrect,
+  jsonOf,
+  machineName,
+  mustBe,
+  type Row,
+  type Section,
+  tableOf,
+} from './report.ts';
 import { type Settings, settingsOf } from './settings.ts';
 import { runStartUp } from './start-up.ts';
 import { runWriteCase } from './write-case.ts';
@@ -26,6 +35,10 @@ const PARTS: readonly Part[] = [
     id: benchCase.id,
     run: (t: CleanupStack, folder: string, settings: Settings) =>
       runWriteCase(t, folder, benchCase, settings),
+  })),
+  ...OUTAGES.map((outage) => ({
+    id: outage.id,
+    run: (t: CleanupStack, _: string, settings: Settings) => runOutage(t, outage, settings),
   })),
   { id: 'g', run: runQueries },
   { id: 'h', run: runIdle },
@@ -50,7 +63,7 @@ const JSON_PATH = path.resolve(import.meta.dirname, '../../bench.json');
 const LIMIT_SECONDS = 330;
 const DEFAULTS = settingsOf({});
 
-/** Each part has its own folder and servers, which end with it. */
+/** Each part has its own folder and servers, which end with it; the others go on without one that fails. */
 async function runPart({ id, run }: Part, settings: Settings): Promise<Section[]> {
   const t = new CleanupStack();
   const start = performance.now();
@@ -58,6 +71,9 @@ async function runPart({ id, run }: Part, settings: Settings): Promise<Section[]
     const { folder, remove } = await openTempDir();
     t.after(remove);
     return await run(t, folder, settings);
+  } catch (error) {
+    process.stderr.write(`(${id}) ${messageOf(error)}\n`);
+    return [section(id, 'did not run to its end', [mustBe('failures', 0, 1)])];
   } finally {
     await t.run();
     const seconds = (performance.now() - start) / 1_000;
