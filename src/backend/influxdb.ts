@@ -1,6 +1,7 @@
 import { type Dispatcher, Pool } from 'undici';
 import { codeOf, messageOf } from '../core/errors.ts';
 import type { Clock } from '../core/time.ts';
+import { AnswerReader, type ShortAnswer } from './answer-reader.ts';
 import {
   type Outcome,
   outcomeOf,
@@ -29,9 +30,6 @@ export interface WriteBody {
 /** The answer to a query, its body not read yet. The caller reads it to the end or destroys it. */
 export type QueryAnswer = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers' | 'body'>;
 
-/** Bytes of an answer to a write that are read; influxd's longest list of unparsable lines is cut there. */
-const MAX_ANSWER_BYTES = 1024 * 1024;
-
 /** One InfluxDB server (or anything that takes line protocol on `/write`) over kept-alive connections. */
 export class InfluxServer {
   readonly #options: ServerOptions;
@@ -58,33 +56,19 @@ export class InfluxServer {
 
   /** Never rejects: whatever happens to the request is an outcome. Bounded by `timeout`. */
   async write(body: WriteBody): Promise<Outcome> {
-    const { signal, cancel } = this.#deadline(this.#options.timeout);
+    const path = `${this.#pathPrefix}/write?${writeParameters(this.#options.db, body)}`;
+    const headers = {
+      ...this.#headers,
+      'content-type': 'text/plain; charset=utf-8',
+      ...(body.gzipped && { 'content-encoding': 'gzip' }),
+    };
+    const request = { path, method: 'POST', headers, body: body.payload } as const;
     try {
-      const {
-        statusCode,
-        headers,
-        body: answer,
-      } = await this.#pool.request({
-        path: `${this.#pathPrefix}/write?${writeParameters(this.#options.db, body)}`,
-        method: 'POST',
-        headers: {
-          ...this.#headers,
-          'content-type': 'text/plain; charset=utf-8',
-          ...(body.gzipped && { 'content-encoding': 'gzip' }),
-        },
-        body: body.payload,
-        signal,
-      });
-      const text = await readText(answer);
-      const retryAfter = headers['retry-after'];
-      return outcomeOf(
-        { status: statusCode, retryAfter: retryAfter?.toString(), body: text },
-        this.#clock.now(),
-      );
+      const answer = await this.#ask(request, this.#options.timeout);
+      const retryAfter = answer.headers['retry-after']?.toString();
+      return outcomeOf({ status: answer.status, retryAfter, body: answer.text }, this.#clock.now());
     } catch (error) {
-      return outcomeOfFailure(signal.aborted ? signal.reason : error);
-    } finally {
-      cancel();
+      return outcomeOfFailure(error);
     }
   }
 
@@ -97,51 +81,26 @@ export class InfluxServer {
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<QueryAnswer> {
-    const form = new URLSearchParams(parameters);
-    form.set('db', this.#options.db);
-    return this.#pool.request({
-      path: `${this.#pathPrefix}/query${form.get('pretty') === 'true' ? '?pretty=true' : ''}`,
-      method: 'POST',
-      headers: {
-        ...this.#headers,
-        ...headers,
-        'content-type': 'application/x-www-form-urlencoded',
-      },
-      body: form.toString(),
-      signal,
-    });
+    return this.#pool.request({ ...this.#queryOf(parameters, headers), signal });
   }
 
   /** Runs one statement that changes data; `form` holds the parameters, urlencoded. Never rejects. Bounded by `timeoutQuery`. */
   async execute(form: string): Promise<StatementOutcome> {
-    const { signal, cancel } = this.#deadline(this.#options.timeoutQuery);
+    const request = this.#queryOf(new URLSearchParams(form), {});
     try {
-      const answer = await this.query(new URLSearchParams(form), {}, signal);
-      return statementOutcomeOf(answer.statusCode, await readText(answer.body));
+      const { status, text } = await this.#ask(request, this.#options.timeoutQuery);
+      return statementOutcomeOf(status, text);
     } catch (error) {
-      const reason: unknown = signal.aborted ? signal.reason : error;
-      return { kind: 'failed', reason: codeOf(reason) ?? messageOf(reason) };
-    } finally {
-      cancel();
+      return { kind: 'failed', reason: codeOf(error) ?? messageOf(error) };
     }
   }
 
   /** The server's version (`unknown` if it does not say) when it answers `/ping` with a 2xx in time, else rejects. */
   async ping(timeoutMs: number): Promise<string> {
-    const { signal, cancel } = this.#deadline(timeoutMs);
-    try {
-      const { statusCode, headers, body } = await this.#pool.request({
-        path: `${this.#pathPrefix}/ping`,
-        method: 'GET',
-        headers: this.#headers,
-        signal,
-      });
-      await body.dump();
-      if (statusCode < 200 || statusCode > 299) throw new Error(`/ping answered ${statusCode}`);
-      return headers['x-influxdb-version']?.toString() ?? 'unknown';
-    } finally {
-      cancel();
-    }
+    const request = { path: `${this.#pathPrefix}/ping`, method: 'GET', headers: this.#headers };
+    const { status, headers } = await this.#ask(request, timeoutMs);
+    if (status < 200 || status > 299) throw new Error(`/ping answered ${status}`);
+    return headers['x-influxdb-version']?.toString() ?? 'unknown';
   }
 
   /** Ends at once whatever is still open. */
@@ -149,12 +108,33 @@ export class InfluxServer {
     return this.#pool.destroy();
   }
 
-  #deadline(ms: number): { signal: AbortSignal; cancel: () => void } {
-    const controller = new AbortController();
-    const cancel = this.#clock.after(ms, () => {
-      controller.abort(new Error(`no answer within ${ms} ms`));
+  #queryOf(parameters: URLSearchParams, headers: Readonly<Record<string, string>>) {
+    const form = new URLSearchParams(parameters);
+    form.set('db', this.#options.db);
+    return {
+      path: `${this.#pathPrefix}/query${form.get('pretty') === 'true' ? '?pretty=true' : ''}`,
+      method: 'POST' as const,
+      headers: {
+        ...this.#headers,
+        ...headers,
+        'content-type': 'application/x-www-form-urlencoded',
+      },
+      body: form.toString(),
+    };
+  }
+
+  /** Rejects when no whole answer has come after `timeoutMs`. */
+  async #ask(request: Dispatcher.DispatchOptions, timeoutMs: number): Promise<ShortAnswer> {
+    const reader = new AnswerReader();
+    const cancel = this.#clock.after(timeoutMs, () => {
+      reader.giveUp(new Error(`no answer within ${timeoutMs} ms`));
     });
-    return { signal: controller.signal, cancel };
+    try {
+      this.#pool.dispatch(request, reader);
+      return await reader.answer;
+    } finally {
+      cancel();
+    }
   }
 }
 
@@ -166,15 +146,4 @@ function authorizationOf({ username, password }: ServerOptions): Record<string, 
 
 function writeParameters(db: string, { rp, precision }: WriteBody): string {
   return new URLSearchParams({ db, rp, precision }).toString();
-}
-
-/** Reads to the end, so that the connection can be used again, but keeps only the first part. */
-async function readText(body: Dispatcher.ResponseData['body']): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    if (bytes < MAX_ANSWER_BYTES) chunks.push(chunk);
-    bytes += chunk.length;
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
