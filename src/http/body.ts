@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { Budget } from '../core/budget.ts';
 import { codeOf, messageOf, ProxyError } from '../core/errors.ts';
+import { claimedBytes, isPlainMember } from './gzip.ts';
 
 interface Incoming {
   readonly request: IncomingMessage;
@@ -24,8 +25,14 @@ export interface Lease {
   readonly release: () => void;
 }
 
-/** Larger than zlib's default of 16 KiB: fewer turns through the thread pool for one body. */
-const INFLATE_CHUNK_BYTES = 256 * 1024;
+export interface Body extends Lease {
+  /** The same bytes as the client compressed them, if others can read them as they are. */
+  readonly gzipped?: Buffer;
+}
+
+/** Of zlib's output at a time: a turn through the thread pool each, so as much as the body claims to need, within these. */
+const MIN_INFLATE_BYTES = 64;
+const MAX_INFLATE_BYTES = 1024 * 1024;
 
 const GZIP_HEADER_BYTES = 10;
 
@@ -37,14 +44,24 @@ export async function readBody(
   exchange: Incoming,
   limits: BodyLimits,
   budget: Budget,
-): Promise<Lease> {
+): Promise<Body> {
   const raw = await readBytes(exchange, limits, budget);
   if (exchange.request.headers['content-encoding'] !== 'gzip') return raw;
   try {
     if (raw.bytes.length === 0) throw malformed('EOF');
-    return await inflate(raw.bytes, limits.maxInflatedSize, budget);
-  } finally {
+    const { bytes, release } = await inflate(raw.bytes, limits.maxInflatedSize, budget);
+    if (!isPlainMember(raw.bytes, bytes.length)) {
+      raw.release();
+      return { bytes, release };
+    }
+    const releaseBoth = (): void => {
+      raw.release();
+      release();
+    };
+    return { bytes, gzipped: raw.bytes, release: releaseBoth };
+  } catch (error) {
     raw.release();
+    throw error;
   }
 }
 
@@ -72,7 +89,9 @@ export async function readBytes(
 }
 
 async function inflate(bytes: Buffer, limit: number, budget: Budget): Promise<Lease> {
-  const gunzip = createGunzip({ chunkSize: INFLATE_CHUNK_BYTES });
+  // One more than needed: a chunk that is full makes zlib ask for another one.
+  const wanted = Math.min(claimedBytes(bytes) + 1, MAX_INFLATE_BYTES);
+  const gunzip = createGunzip({ chunkSize: Math.max(wanted, MIN_INFLATE_BYTES) });
   gunzip.end(bytes);
   try {
     const lease = await collect(gunzip, limit, budget);

@@ -8,6 +8,8 @@ export interface Part {
   /** Whole lines, each ended by a newline. */
   readonly payload: Buffer;
   readonly points: number;
+  /** The payload as gzip members with nothing behind them, if there are some already. */
+  readonly gzipped?: Buffer | undefined;
   /** When the body of the request had been read, in clock milliseconds. */
   readonly arrivedAt: number;
   /** Room for it that is kept free in the spill of each backend of the route. */
@@ -50,18 +52,29 @@ export class Batch {
     return joinParts(this.parts);
   }
 
-  /** One gzip member that ends in a newline, so that members of several batches can be joined. */
+  /** Gzip members of whole lines, so that those of several batches can be joined. */
   gzipped(): Promise<Buffer> {
-    this.#gzipped ??= compress(this.plain(), { level: this.#gzipLevel });
+    this.#gzipped ??= this.#gzip();
     return this.#gzipped;
   }
+
+  #gzip(): Promise<Buffer> {
+    const members = this.parts.flatMap(({ gzipped }) => gzipped ?? []);
+    if (members.length < this.parts.length) {
+      return compress(this.plain(), { level: this.#gzipLevel });
+    }
+    return Promise.resolve(joined(members));
+  }
+}
+
+function joined(buffers: readonly Buffer[]): Buffer {
+  const [only] = buffers;
+  return only !== undefined && buffers.length === 1 ? only : Buffer.concat(buffers);
 }
 
 /** Their lines, one part's behind the other's. */
 export function joinParts(parts: readonly Part[]): Buffer {
-  const [only] = parts;
-  if (only !== undefined && parts.length === 1) return only.payload;
-  return Buffer.concat(parts.map(({ payload }) => payload));
+  return joined(parts.map(({ payload }) => payload));
 }
 
 /**

@@ -6,6 +6,8 @@ import type { Route } from '../routing/keymap.ts';
 export interface Lines {
   readonly payload: Buffer;
   readonly points: number;
+  /** They are the body, to the byte, save that a missing newline at its end was added. */
+  readonly isWholeBody: boolean;
 }
 
 export interface SplitterOptions {
@@ -154,12 +156,14 @@ class Collector {
   }
 
   #flushPart(): void {
+    const isWholeBody =
+      this.#chunks.length === 0 && this.#from === 0 && this.#to >= this.#body.length;
     this.#flushRange();
     if (this.#points === 0) return;
     const [only] = this.#chunks;
     const payload =
       only !== undefined && this.#chunks.length === 1 ? only : Buffer.concat(this.#chunks);
-    this.#full.push({ payload, points: this.#points });
+    this.#full.push({ payload, points: this.#points, isWholeBody });
     this.#chunks = [];
     this.#points = 0;
   }

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import type { Budget } from '../core/budget.ts';
 import type { Clock } from '../core/time.ts';
 import { ProxyError } from '../core/errors.ts';
@@ -21,6 +22,8 @@ export interface WriteRequest {
   readonly precision: Precision;
   /** The inflated body. Not changed, and not to be changed by the caller, until the answer is there. */
   readonly body: Buffer;
+  /** The body as one gzip member, which may go to backends as it is. */
+  readonly gzipped?: Buffer | undefined;
 }
 
 export interface WritePathDeps {
@@ -36,6 +39,8 @@ export interface WritePathDeps {
 
 /** Compressed lines are shorter than lines; this is for the record's header and for lines that do not compress. */
 const RECORD_OVERHEAD_BYTES = 1024;
+
+const NEWLINE_MEMBER = gzipSync('\n');
 
 /** Bytes of lines that are scanned between two looks at the clock. */
 const SCAN_PIECE_BYTES = 64 * 1024;
@@ -77,7 +82,7 @@ export class WritePath {
     const splitter = await this.#split(request);
     const loads = [...splitter.parts()].map(({ route, lines }) => ({
       route,
-      part: partOf(lines, arrivedAt),
+      part: partOf(lines, request, arrivedAt),
     }));
     // Before anything is sent anywhere.
     await this.#admission.admit(
@@ -194,8 +199,17 @@ export class WritePath {
   }
 }
 
-function partOf({ payload, points }: Lines, arrivedAt: number): Part {
-  return { payload, points, arrivedAt, reservedBytes: payload.length + RECORD_OVERHEAD_BYTES };
+function partOf(lines: Lines, request: WriteRequest, arrivedAt: number): Part {
+  const { payload, points } = lines;
+  const reservedBytes = payload.length + RECORD_OVERHEAD_BYTES;
+  return { payload, points, arrivedAt, reservedBytes, gzipped: gzippedOf(lines, request) };
+}
+
+/** The client's own gzip member, if the lines are all of it. */
+function gzippedOf({ isWholeBody, payload }: Lines, { body, gzipped }: WriteRequest) {
+  // Others may have compressed it badly: it must not need more room than is reserved.
+  if (!isWholeBody || gzipped === undefined || gzipped.length > payload.length) return undefined;
+  return payload.length === body.length ? gzipped : Buffer.concat([gzipped, NEWLINE_MEMBER]);
 }
 
 function tooLarge(): ProxyError {

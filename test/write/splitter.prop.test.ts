@@ -33,6 +33,11 @@ function linesOf(body: Buffer) {
   return { routed, unrouted, invalid };
 }
 
+/** With a newline at its end. */
+function ended(body: Buffer): Buffer {
+  return body.at(-1) === 0x0a ? body : Buffer.concat([body, Buffer.from('\n')]);
+}
+
 const simpleLine = fc
   .tuple(fc.constantFrom('m', 'n', 'o', 'p', 'x'), fc.constantFrom('v=1', 's="a\nm v=2"', 'v'))
   .chain(([name, fields]) =>
@@ -69,6 +74,8 @@ test('the parts, the unrouted and the unparsable account for every line', () => 
         assert.ok(lines.points >= 1 && lines.points <= maxPoints);
         const key = route.backends.join();
         joined.set(key, (joined.get(key) ?? '') + lines.payload.toString('latin1'));
+        const isWhole = lines.payload.equals(ended(bytes));
+        assert.equal(lines.isWholeBody, isWhole, 'the body, to the byte');
       }
       const texts = [...expected.routed].map(([key, lines]) => [key, lines.join('')] as const);
       assert.deepEqual(joined, new Map(texts));

@@ -36,13 +36,17 @@ async function write(exchange: Exchange, deps: WriteHandlerDeps): Promise<Reply>
   checkConsistency(parameters.get('consistency') ?? '');
   const rp = parameters.get('rp') ?? '';
   checkPolicy(rp);
-  const { bytes, release } = await readBody(exchange, deps.limits, deps.budget);
+  const { bytes, gzipped, release } = await readBody(exchange, deps.limits, deps.budget);
   try {
     if (deps.tracing) {
       deps.log.info({ requestId: exchange.requestId, lines: bytes.toString('utf8') }, 'write');
     }
     const client = exchange.request.socket.remoteAddress ?? '';
-    const error = await deps.writePath.write({ client, rp, precision, body: bytes });
+    const error = await deps.writePath.write({
+      ...{ client, rp, precision },
+      body: bytes,
+      gzipped,
+    });
     return error === undefined ? NO_CONTENT : errorReply(error.status, error.error);
   } finally {
     release();
