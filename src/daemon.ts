@@ -190,9 +190,9 @@ export class Daemon {
     });
     const counters = this.#counters;
     const ping = pingHandler(counters, () => this.#influxdbVersion());
-    const countedQuery = counted(query, counters.queries, 200, clock);
+    const countedQuery = counted(query, counters.queries, clock);
     return {
-      '/write': { POST: counted(write, counters.writes, 204, clock) },
+      '/write': { POST: counted(write, counters.writes, clock) },
       '/query': { GET: countedQuery, POST: countedQuery },
       '/ping': { GET: ping, HEAD: ping },
       '/meta': { GET: metaHandler(() => this.#describe()) },

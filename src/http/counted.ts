@@ -2,13 +2,8 @@ import type { Clock } from '../core/time.ts';
 import type { RequestCounter } from '../metrics/counters.ts';
 import type { Exchange, Handler } from './routes.ts';
 
-/** The same handler, with its requests counted and timed until the answer is known; `success` is its only good status. */
-export function counted(
-  handler: Handler,
-  counter: RequestCounter,
-  success: number,
-  clock: Clock,
-): Handler {
+/** The same handler, with its requests counted and timed until the answer is known; a 2xx is a success. */
+export function counted(handler: Handler, counter: RequestCounter, clock: Clock): Handler {
   return async (exchange: Exchange) => {
     const startedAt = clock.monotonic();
     let status: number | undefined;
@@ -18,7 +13,7 @@ export function counted(
       return reply;
     } finally {
       counter.total += 1;
-      if (status !== success) counter.failed += 1;
+      if (status === undefined || status >= 300) counter.failed += 1;
       counter.nanoseconds += Math.round((clock.monotonic() - startedAt) * 1e6);
     }
   };

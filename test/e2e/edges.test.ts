@@ -279,3 +279,21 @@ test('what the proxy says itself is indented like what the server says', async (
   await assertSame(`/write?db=db&${pretty}`, '    "error": "partial write', { body });
   await assertSame(`/write?db=nope&${pretty}`, '    "error": "database not', { body });
 });
+
+test('an asynchronous query is answered before it has run, unless it cannot be parsed', async () => {
+  const check = (query: string, part: string, options: HttpRequest = {}): Promise<void> =>
+    assertSame(`/query?async=true&${query}`, part, options);
+
+  await check(`db=db&q=${SELECT_V}`, '');
+  await check(`db=db&q=${SELECT_V}`, '', { method: 'POST' });
+  await check(`db=db&q=${encodeURIComponent('SELECT nonsense(v) FROM m')}`, '');
+  await check(`db=nope&q=${SELECT_V}`, '');
+  await check(`q=${SELECT_V}`, '');
+  await check('db=db&q=%3B', '');
+  await check('db=db&q=SELEC', MALFORMED);
+  await check('db=db', MISSING);
+  const headers = { 'Content-Type': FORM };
+  await check('db=db', '', { headers, body: `q=${SELECT_V}` });
+  await check(`db=db&q=${SELECT_V}`, V, { headers, body: 'async=false' });
+  await assertSame(`/query?db=db&q=${SELECT_V}`, '', { headers, body: 'async=true' });
+});

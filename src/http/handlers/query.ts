@@ -16,6 +16,7 @@ import { type Plan, planOf } from '../../query/planner.ts';
 import type { Replica } from '../../query/replica.ts';
 import type { Route } from '../../routing/keymap.ts';
 import type { StatementPath } from '../../write/statement-path.ts';
+import { inBackground } from '../background.ts';
 import { readForm } from '../form.ts';
 import { type Parameters, trimSpace } from '../parameters.ts';
 import { headerText, type Reply } from '../reply.ts';
@@ -57,8 +58,14 @@ async function query(exchange: Exchange, deps: QueryHandlerDeps): Promise<Reply>
   if (deps.tracing) trace(exchange, text, parsed.statements, deps.log);
   const db = parameters.get('db') ?? '';
   const plan = planOf(parsed.statements, { db, own: deps.db, routeOf: deps.routeOf });
-  return execute(plan, { exchange, parameters, text }, deps);
+  if (plan.kind === 'refuse') {
+    throw new ProxyError('STATEMENT_REFUSED', `influx-proxy refuses this query: ${plan.reason}`);
+  }
+  const reply = execute(plan, { exchange, parameters, text }, deps);
+  return parameters.get('async') === 'true' ? inBackground(reply, exchange, deps.log) : reply;
 }
+
+type Allowed = Exclude<Plan, { kind: 'refuse' }>;
 
 interface Query {
   readonly exchange: Exchange;
@@ -66,12 +73,10 @@ interface Query {
   readonly text: string;
 }
 
-async function execute(plan: Plan, query: Query, deps: QueryHandlerDeps): Promise<Reply> {
+async function execute(plan: Allowed, query: Query, deps: QueryHandlerDeps): Promise<Reply> {
   switch (plan.kind) {
     case 'nothing':
       return { status: 200, json: {} };
-    case 'refuse':
-      throw new ProxyError('STATEMENT_REFUSED', `influx-proxy refuses this query: ${plan.reason}`);
     case 'fail':
       return statementError(plan.error);
     case 'replica': {
