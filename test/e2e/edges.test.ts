@@ -1,38 +1,16 @@
-import { strict as assert } from 'node:assert';
 import { after, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { CleanupStack } from '../support/cleanup.ts';
-import { httpRequest, type HttpRequest } from '../support/http-client.ts';
-import { startInfluxd } from '../support/influxd.ts';
-import { startProxy } from '../support/proxy.ts';
-import { FORM, shownWhole } from './query-client.ts';
+import type { HttpRequest } from '../support/http-client.ts';
+import { startBoth } from './both.ts';
+import { FORM } from './query-client.ts';
 
 // Odd requests, as they are, to a real server and through the proxy: status, headers and body must be equal.
 
 const cleanup = new CleanupStack();
 after(() => cleanup.run());
 
-const influxd = await startInfluxd(cleanup);
-await influxd.createDatabase('db');
-await influxd.write('db', ['m,h=a v=1,n=9007199254740993i,f=1e21 1', 'm,h=b v=2 2000000000']);
-const proxy = await startProxy(cleanup, {
-  proxy: { db: 'db', interval: 0 },
-  backends: { a: { url: influxd.url, db: 'db' } },
-  keymaps: { _default_: ['a'] },
-});
-await proxy.waitFor(({ backends }) => backends['a']?.up === true);
-
-/** Sends a request with a fixed id to both; `part`: of the body. */
-async function assertSame(target: string, part: string, options: HttpRequest = {}): Promise<void> {
-  const request = { ...options, headers: { 'X-Request-Id': 'id', ...options.headers } };
-  const [own, direct] = await Promise.all([
-    httpRequest(`${proxy.url}${target}`, request),
-    httpRequest(`${influxd.url}${target}`, request),
-  ]);
-  const what = `${target} ${JSON.stringify(options)}`;
-  assert.deepEqual(shownWhole(own), shownWhole(direct), what);
-  assert.ok(own.text.includes(part), `${what}: ${own.text}`);
-}
+const { assertSame } = await startBoth(cleanup);
 
 const SELECT_V = encodeURIComponent('SELECT v FROM m');
 const SELECT_H = encodeURIComponent('SELECT v, h FROM m');
