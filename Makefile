@@ -32,7 +32,7 @@ deps:
 	@[ -L node_modules ] || cmp -s package-lock.json $(INSTALLED) || $(MAKE) --no-print-directory install
 
 servers:
-	@sh $(ENSURE) influxdb influxdb-client python3-influxdb curl
+	@sh $(ENSURE) influxdb influxdb-client python3-influxdb ruby ruby-influxdb curl
 
 build: deps ## compile src and test into dist
 	$(BIN)/tsc -p tsconfig.json

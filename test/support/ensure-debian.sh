@@ -13,8 +13,9 @@ has() {
     influxdb) command -v influxd ;;
     influxdb-client) command -v influx ;;
     nginx-light) command -v nginx ;;
-    # Debian's own python3: others do not see Debian's modules.
+    # Debian's own python3 and ruby: others do not see Debian's modules.
     python3-influxdb) /usr/bin/python3 -c 'import influxdb' 2>&1 ;;
+    ruby-influxdb) /usr/bin/ruby -r influxdb -e '' 2>&1 ;;
     *) command -v "$1" ;;
   esac >/dev/null
 }

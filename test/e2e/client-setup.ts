@@ -1,0 +1,42 @@
+import { strict as assert } from 'node:assert';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { Cleanup } from '../support/cleanup.ts';
+import { type Influxd, startInfluxd } from '../support/influxd.ts';
+import { type ProxyProcess, startProxy } from '../support/proxy.ts';
+
+const runFile = promisify(execFile);
+
+/** A proxy in front of two servers, and a server alone that clients must not be able to tell from it. */
+export interface ClientSetup {
+  readonly proxy: ProxyProcess;
+  readonly single: Influxd;
+  /** Runs a program against both, which gets the port as its last argument. It must print the same; returns that. */
+  readonly assertSameOutput: (file: string, args: readonly string[]) => Promise<string>;
+}
+
+/** All know a database `metrics`, with no points. `weather` is on one server of the proxy alone, `traffic` on the other. */
+export async function startForClients(t: Cleanup): Promise<ClientSetup> {
+  const servers = [await startInfluxd(t), await startInfluxd(t), await startInfluxd(t)] as const;
+  const [single, a, b] = servers;
+  await single.createDatabase('metrics');
+  await a.createDatabase('metrics');
+  await b.createDatabase('other name');
+  const proxy = await startProxy(t, {
+    proxy: { db: 'metrics', interval: 0 },
+    backends: { a: { url: a.url, db: 'metrics' }, b: { url: b.url, db: 'other name' } },
+    keymaps: { _default_: ['a', 'b'], weather: ['a'], traffic: ['b'] },
+  });
+  await proxy.waitFor(({ backends }) => Object.values(backends).every(({ up }) => up));
+  const assertSameOutput: ClientSetup['assertSameOutput'] = async (file, args) => {
+    const [through, direct] = await Promise.all(
+      [proxy.port, single.port].map((port) =>
+        runFile(file, [...args, String(port)], { timeout: 30_000 }),
+      ),
+    );
+    assert.deepEqual(through, direct);
+    assert.ok(through !== undefined && through.stderr === '', through?.stderr);
+    return through.stdout;
+  };
+  return { proxy, single, assertSameOutput };
+}
