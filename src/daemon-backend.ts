@@ -83,6 +83,10 @@ export class DaemonBackend {
     deps: DaemonBackendDeps,
   ): Promise<DaemonBackend> {
     const { dataDir, disk, log } = deps;
+    const deadLetter = await DeadLetter.open(deadLetterFileOf(dataDir, name), disk);
+    const marker = new DetachedMarker(detachedFileOf(dataDir, name), disk);
+    const detachment = await Detachment.open({ name, ...config }, { ...deps, marker });
+    // Last, because only a spill that is open has to be closed.
     const spill = await Spill.open(
       {
         directory: spillDirectoryOf(dataDir, name),
@@ -91,9 +95,6 @@ export class DaemonBackend {
       },
       { disk, log },
     );
-    const deadLetter = await DeadLetter.open(deadLetterFileOf(dataDir, name), disk);
-    const marker = new DetachedMarker(detachedFileOf(dataDir, name), disk);
-    const detachment = await Detachment.open({ name, ...config }, { ...deps, marker });
     return new DaemonBackend({ name, config, spill, deadLetter, detachment }, deps);
   }
 

@@ -51,29 +51,24 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
   const dataDir = path.resolve(config.proxy.dataDir);
   await deps.disk.makeDirectory(dataDir);
   const lock = await DirectoryLock.acquire(dataDir, deps.clock);
-  const budget = new Budget(config.proxy.maxInflightBytes);
-  const space = new FreeSpace(dataDir, deps);
-  await space.look();
   const backends = new Map<string, DaemonBackend>();
-  for (const [name, backend] of Object.entries(config.backends)) {
-    backends.set(
-      name,
-      await DaemonBackend.open(name, backend, {
-        ...deps,
-        dataDir,
-        space,
-        maxQueuedBytes: config.proxy.maxInflatedSize,
-      }),
-    );
-  }
-  const daemon = new Daemon(config, { ...deps, backends, budget, lock, space });
   try {
+    const budget = new Budget(config.proxy.maxInflightBytes);
+    const space = new FreeSpace(dataDir, deps);
+    await space.look();
+    const maxQueuedBytes = config.proxy.maxInflatedSize;
+    for (const [name, backend] of Object.entries(config.backends)) {
+      const opened = DaemonBackend.open(name, backend, { ...deps, dataDir, space, maxQueuedBytes });
+      backends.set(name, await opened);
+    }
+    const daemon = new Daemon(config, { ...deps, backends, budget, lock, space });
     await daemon.listen();
+    return daemon;
   } catch (error) {
-    await daemon.close();
+    await Promise.all([...backends.values()].map((backend) => backend.close()));
+    await lock.release();
     throw error;
   }
-  return daemon;
 }
 
 interface Parts extends DaemonDeps {
