@@ -2,14 +2,14 @@ import { strict as assert } from 'node:assert';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { after } from 'node:test';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { ProxyError } from '../../src/core/errors.ts';
+import { onProcessEnd } from '../support/process-end.ts';
 
 export const directory = mkdtempSync(path.join(tmpdir(), 'influx-proxy-config-'));
 export const file = path.join(directory, 'config.json');
-after(() => {
+onProcessEnd(() => {
   rmSync(directory, { recursive: true });
 });
 

@@ -7,7 +7,7 @@ import { DeadLetterFiles, type Rewrite } from '../../src/spill/dead-letter-files
 import { decodeDeadPoint, encodeDeadPoint } from '../../src/spill/dead-point.ts';
 import { type Disk, type DiskFile, nodeDisk } from '../../src/spill/disk.ts';
 import { type Fate, FakeDisk } from '../support/fake-disk.ts';
-import { scratch } from './harness.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { randomFrom } from '../support/random.ts';
 
 const FILE = '/dead-letter/east.jsonl';
@@ -102,7 +102,7 @@ test('a rewrite that fails keeps everything', async () => {
 });
 
 test('lines are read whole across any boundary', async (t) => {
-  const file = path.join(await scratch(t), 'east.jsonl');
+  const file = path.join(await tempDir(t), 'east.jsonl');
   const lines = Array.from({ length: 60 }, (_, index) => `cpu v="${'x'.repeat(index * 1000)}"`);
   await writeFile(file, jsonOf(...lines));
   const files = new DeadLetterFiles(file, nodeDisk);
@@ -204,7 +204,7 @@ test('a command that fails, is killed, or whose machine is, at any step loses no
 });
 
 test('what is put back belongs to whom the directory belongs to', async (t) => {
-  const directory = path.join(await scratch(t), 'dead-letter');
+  const directory = path.join(await tempDir(t), 'dead-letter');
   await mkdir(directory);
   const file = path.join(directory, 'east.jsonl');
   await writeFile(file, jsonOf('a', 'b'));
@@ -217,7 +217,7 @@ test('what is put back belongs to whom the directory belongs to', async (t) => {
 });
 
 test('appends and commands that go on together lose nothing on a real disk', async (t) => {
-  const file = path.join(await scratch(t), 'east.jsonl');
+  const file = path.join(await tempDir(t), 'east.jsonl');
   const deadLetter = await DeadLetter.open(file, nodeDisk);
   const files = new DeadLetterFiles(file, nodeDisk);
   const names = Array.from({ length: 200 }, (_, index) => `m${index} v=1 1`);

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { type DeadPoint, DeadLetter } from '../../src/spill/dead-letter.ts';
 import { nodeDisk } from '../../src/spill/disk.ts';
 import { FakeDisk } from '../support/fake-disk.ts';
-import { scratch } from './harness.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 function point(line: string | Buffer): DeadPoint {
   const error = 'field type conflict';
@@ -16,7 +16,7 @@ const TEXT_OF_CPU =
   '{"time":"1970-01-01T00:00:00.000Z","error":"field type conflict","db":"db","rp":"","precision":"ns","line":"cpu v=1"}\n';
 
 test('a refused point is a line of JSON that holds the same bytes', async (t) => {
-  const file = path.join(await scratch(t), 'folder', 'dead-letter.jsonl');
+  const file = path.join(await tempDir(t), 'folder', 'dead-letter.jsonl');
   const deadLetter = await DeadLetter.open(file, nodeDisk);
   await deadLetter.append([point('cpu v=1')]);
   assert.equal(await readFile(file, 'utf8'), TEXT_OF_CPU);
@@ -42,7 +42,7 @@ test('a refused point is a line of JSON that holds the same bytes', async (t) =>
 });
 
 test('it counts what is in the file, also after a restart', async (t) => {
-  const file = path.join(await scratch(t), 'dead-letter.jsonl');
+  const file = path.join(await tempDir(t), 'dead-letter.jsonl');
   const deadLetter = await DeadLetter.open(file, nodeDisk);
   assert.deepEqual([deadLetter.entries, deadLetter.bytes], [0, 0]);
   await Promise.all([deadLetter.append([point('a'), point('b')]), deadLetter.append([point('c')])]);
@@ -53,7 +53,7 @@ test('it counts what is in the file, also after a restart', async (t) => {
 });
 
 test('the file may be moved away, emptied or cut off at any time', async (t) => {
-  const file = path.join(await scratch(t), 'dead-letter.jsonl');
+  const file = path.join(await tempDir(t), 'dead-letter.jsonl');
   const deadLetter = await DeadLetter.open(file, nodeDisk);
   await deadLetter.append([point('a'), point('b')]);
   await rename(file, `${file}.1`);

@@ -5,7 +5,7 @@ import { FreeSpace, reserveOf } from '../../src/spill/free-space.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeDisk } from '../support/fake-disk.ts';
 import { fakeLog } from '../support/fake-log.ts';
-import { scratch } from './harness.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 const MIB = 1024 * 1024;
 
@@ -65,6 +65,6 @@ test('a disk that does not tell is as it was, and that is said once', async () =
 });
 
 test('the real disk tells its space', async (t) => {
-  const { freeBytes, totalBytes } = await nodeDisk.space(await scratch(t));
+  const { freeBytes, totalBytes } = await nodeDisk.space(await tempDir(t));
   assert.ok(freeBytes > 0 && totalBytes > freeBytes, `${freeBytes} of ${totalBytes}`);
 });

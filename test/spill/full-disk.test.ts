@@ -1,12 +1,13 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import { FaultyDisk } from '../support/faulty-disk.ts';
-import { drain, lastOf, openSpill, scratch, store, textsOf } from './harness.ts';
+import { drain, lastOf, openSpill, store, textsOf } from './harness.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 const TEXTS = Array.from({ length: 12 }, (_, index) => `record ${index} ${'x'.repeat(60)}`);
 
 test('a disk without a byte left is drained: the first segment that is delivered makes room', async (t) => {
-  const directory = await scratch(t);
+  const directory = await tempDir(t);
   const faulty = new FaultyDisk();
   const disk = {
     ...faulty.disk,
@@ -34,7 +35,7 @@ test('a disk without a byte left is drained: the first segment that is delivered
 });
 
 test('what was delivered without a saved cursor is delivered again after a crash, before what is newer', async (t) => {
-  const directory = await scratch(t);
+  const directory = await tempDir(t);
   const faulty = new FaultyDisk();
   const spill = await openSpill({ disk: faulty.disk, directory });
   for (const text of TEXTS.slice(0, 6)) await store(spill, text);

@@ -1,8 +1,4 @@
 import { strict as assert } from 'node:assert';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import type { TestContext } from 'node:test';
 import type { Log } from '../../src/core/log.ts';
 import { type Disk, nodeDisk } from '../../src/spill/disk.ts';
 import { type RecordDraft, Spill, type StoredRecord } from '../../src/spill/spill.ts';
@@ -54,11 +50,4 @@ export async function drain(spill: Spill, maxBytes = 10): Promise<StoredRecord[]
     await spill.ack(last);
   }
   return all;
-}
-
-/** A fresh directory that is deleted after the test. */
-export async function scratch(t: TestContext): Promise<string> {
-  const directory = await mkdtemp(path.join(tmpdir(), 'influx-proxy-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
-  return directory;
 }

@@ -7,7 +7,8 @@ import { nodeDisk } from '../../src/spill/disk.ts';
 import { type Inspected, inspectSpill, summarizeSpill } from '../../src/spill/inspect.ts';
 import { FakeDisk } from '../support/fake-disk.ts';
 import { fakeLog } from '../support/fake-log.ts';
-import { DIRECTORY, drain, lastOf, openSpill, scratch, store } from './harness.ts';
+import { DIRECTORY, drain, lastOf, openSpill, store } from './harness.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 // Three records each.
 const SEGMENT_BYTES = 150;
@@ -99,7 +100,7 @@ test('segments that a running proxy delivers while we read are left out', async 
 });
 
 test('beside a spill at work on a real disk, looking never fails and sees no damage', async (t) => {
-  const directory = await scratch(t);
+  const directory = await tempDir(t);
   const spill = await openSpill({ directory, segmentBytes: 2_000 });
   const write = async (): Promise<void> => {
     for (let index = 0; index < 300; index++) {
@@ -131,7 +132,7 @@ test('beside a spill at work on a real disk, looking never fails and sees no dam
 });
 
 test('a spill that is not there is empty, and stays away', async (t) => {
-  const directory = path.join(await scratch(t), 'spill', 'east');
+  const directory = path.join(await tempDir(t), 'spill', 'east');
   assert.deepEqual(await summarizeSpill(directory, nodeDisk), NOTHING);
   const deps = { disk: nodeDisk, log: fakeLog() };
   const { records } = await discardSpill(directory, deps);

@@ -3,12 +3,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { test } from 'node:test';
-import { drain, openSpill, scratch } from './harness.ts';
+import { drain, openSpill } from './harness.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 const WRITER = path.join(import.meta.dirname, 'spill-writer.js');
 
 test('kill -9 loses no append that has resolved', async (t) => {
-  const directory = await scratch(t);
+  const directory = await tempDir(t);
   for (const enough of [1, 50, 300, 1000]) {
     const child = spawn(process.execPath, [WRITER, directory], {
       stdio: ['ignore', 'pipe', 'inherit'],

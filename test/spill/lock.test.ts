@@ -6,7 +6,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { systemClock } from '../../src/core/time.ts';
 import { DirectoryLock } from '../../src/spill/lock.ts';
-import { scratch } from './harness.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 const HOLDER = path.join(import.meta.dirname, 'lock-holder.js');
 
@@ -43,7 +43,7 @@ async function assertLocked(directory: string): Promise<void> {
 }
 
 test('a directory has one owner, within a process too', async (t) => {
-  const directory = await scratch(t);
+  const directory = await tempDir(t);
   const lock = await DirectoryLock.acquire(directory, systemClock);
   await assertLocked(directory);
   await lock.release();
@@ -52,7 +52,7 @@ test('a directory has one owner, within a process too', async (t) => {
 });
 
 test('the kernel releases the lock of a process that is killed, and no other', async (t) => {
-  const directory = await scratch(t);
+  const directory = await tempDir(t);
   for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     const { child, answer } = await holder(t, directory);
     assert.equal(answer, 'held');
@@ -65,7 +65,7 @@ test('the kernel releases the lock of a process that is killed, and no other', a
 });
 
 test('a process that is stopped still has the lock', async (t) => {
-  const directory = await scratch(t);
+  const directory = await tempDir(t);
   const { child } = await holder(t, directory);
   child.kill('SIGSTOP');
   await assertLocked(directory);
@@ -74,7 +74,7 @@ test('a process that is stopped still has the lock', async (t) => {
 });
 
 test('of many that start at once, at the place of one that was killed, exactly one gets in', async (t) => {
-  const directory = await scratch(t);
+  const directory = await tempDir(t);
   for (let round = 0; round < 3; round++) {
     const holders = await Promise.all([1, 2, 3, 4].map(() => holder(t, directory)));
     const answers = holders.map(({ answer }) => answer).sort();
@@ -89,7 +89,7 @@ test('of many that start at once, at the place of one that was killed, exactly o
 });
 
 test('a path that is too long for a socket is locked all the same', async (t) => {
-  const directory = path.join(await scratch(t), 'long'.repeat(30));
+  const directory = path.join(await tempDir(t), 'long'.repeat(30));
   await mkdir(directory);
   const { child, answer } = await holder(t, directory);
   assert.equal(answer, 'held');
@@ -99,7 +99,7 @@ test('a path that is too long for a socket is locked all the same', async (t) =>
 });
 
 test('a directory that cannot be written to is a clear refusal', async (t) => {
-  const directory = path.join(await scratch(t), 'absent');
+  const directory = path.join(await tempDir(t), 'absent');
   await assert.rejects(DirectoryLock.acquire(directory, systemClock), {
     code: 'DATA_DIR_LOCKED',
     message: `cannot lock the data directory ${directory}`,
@@ -107,7 +107,7 @@ test('a directory that cannot be written to is a clear refusal', async (t) => {
 });
 
 test('whoever gets at the directory can see whether its owner lives', async (t) => {
-  const directory = await scratch(t);
+  const directory = await tempDir(t);
   const lock = await DirectoryLock.acquire(directory, systemClock);
   const [name = ''] = await readdir(directory);
   const { mode } = await stat(path.join(directory, name));
@@ -116,7 +116,7 @@ test('whoever gets at the directory can see whether its owner lives', async (t) 
 });
 
 test('files that are no sockets do not block', async (t) => {
-  const directory = await scratch(t);
+  const directory = await tempDir(t);
   await writeFile(path.join(directory, 'lock.0123456789abcdef.held'), '');
   await assertFree(directory);
 });

@@ -3,10 +3,11 @@ import { readdir } from 'node:fs/promises';
 import { test } from 'node:test';
 import type { RecordDraft } from '../../src/spill/spill.ts';
 import { FakeDisk } from '../support/fake-disk.ts';
-import { drain, draft, lastOf, openSpill, scratch, store, textsOf } from './harness.ts';
+import { drain, draft, lastOf, openSpill, store, textsOf } from './harness.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 test('records come back in order, until they are acknowledged, also after a restart', async (t) => {
-  const directory = await scratch(t);
+  const directory = await tempDir(t);
   const spill = await openSpill({ directory });
   assert.ok(spill.isEmpty);
   const stored = ['a', 'b', 'c'].map((text) => store(spill, text));
@@ -182,7 +183,7 @@ test('close finishes what was appended and refuses what comes after', async () =
 });
 
 test('many append while one delivers: nothing is lost, doubled or out of order', async (t) => {
-  const spill = await openSpill({ directory: await scratch(t), segmentBytes: 2000 });
+  const spill = await openSpill({ directory: await tempDir(t), segmentBytes: 2000 });
   const found: number[] = [];
   let isAppending = true;
   const deliver = async (): Promise<void> => {
