@@ -43,10 +43,11 @@ export const COMMANDS: readonly Command[] = [
     group: 'spill',
     name: 'discard',
     summary:
-      'forget the whole backlog: the backend will never get it. Only while no proxy runs; `.bad` files stay',
+      'forget the whole backlog: the backend will never get it, and is detached, unless there was none (see `backend ' +
+      'reattach`). Only while no proxy runs; `.bad` files stay',
     onBackend: true,
     options: ['yes'],
-    json: 'an object that tells what was discarded',
+    json: 'an object that tells what was discarded, and whether that has detached the backend',
     run: discardBacklog,
   },
   {

@@ -4,7 +4,7 @@ import { DirectoryLock } from '../spill/lock.ts';
 import type { CommandRequest, NamedBackend } from './command.ts';
 
 /** The backend that a command is about when it is about one. */
-export function onlyBackend({ backends }: CommandRequest): NamedBackend {
+export function onlyBackend({ backends }: Pick<CommandRequest, 'backends'>): NamedBackend {
   const [backend] = backends;
   invariant(backend !== undefined && backends.length === 1, 'the command takes one backend');
   return backend;

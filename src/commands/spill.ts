@@ -1,7 +1,8 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { ProxyError } from '../core/errors.ts';
-import { spillDirectoryOf } from '../spill/data-dir.ts';
+import { detachedFileOf, spillDirectoryOf } from '../spill/data-dir.ts';
+import { DetachedMarker } from '../spill/detached-marker.ts';
 import { discardSpill } from '../spill/discard.ts';
 import { nodeDisk } from '../spill/disk.ts';
 import {
@@ -58,24 +59,48 @@ export async function showSpill(request: CommandRequest): Promise<number> {
 }
 
 export async function discardBacklog(request: CommandRequest): Promise<number> {
-  const { dataDir, json, write, clock, log } = request;
+  const { dataDir, json, write, clock } = request;
   const { name } = onlyBackend(request);
-  const directory = spillDirectoryOf(dataDir, name);
   if (!request.yes) {
-    const backlog = await summarizeSpill(directory, nodeDisk);
+    const backlog = await summarizeSpill(spillDirectoryOf(dataDir, name), nodeDisk);
     const message = `this would forget ${amountOf(backlog)} that ${name} has missed; --yes does it`;
     throw new ProxyError('COMMAND_FAILED', message);
   }
   const hint = 'stop the proxy first; nothing was discarded';
-  const discarded = await whileLocked({ directory: dataDir, clock, hint }, () =>
-    discardSpill(directory, { disk: nodeDisk, log }),
+  const done = await whileLocked({ directory: dataDir, clock, hint }, () =>
+    discardAndDetach(request),
   );
-  await write(
-    json
-      ? jsonLine({ backend: name, discarded })
-      : `discarded ${amountOf(discarded)} from the spill of ${name}\n`,
-  );
+  if (json) {
+    await write(jsonLine({ backend: name, ...done }));
+    return 0;
+  }
+  await write(`discarded ${amountOf(done.discarded)} from the spill of ${name}\n`);
+  if (done.detached)
+    await write(
+      `${name} is detached now, because it will never get them: it takes no points and answers no queries before ` +
+        `you have copied to it what it missed and run "backend reattach ${name}"\n`,
+    );
   return 0;
+}
+
+/** Without its backlog the backend has a hole, so that nobody may read from it: said on disk first, then made. */
+async function discardAndDetach({
+  dataDir,
+  backends,
+  clock,
+  log,
+}: CommandRequest): Promise<{ discarded: Totals; detached: boolean }> {
+  const { name } = onlyBackend({ backends });
+  const directory = spillDirectoryOf(dataDir, name);
+  const marker = new DetachedMarker(detachedFileOf(dataDir, name), nodeDisk);
+  const backlog = await summarizeSpill(directory, nodeDisk);
+  const detached = backlog.records > 0 && (await marker.read()) === undefined;
+  if (detached) {
+    const since = new Date(clock.now()).toISOString();
+    const state = { since, reason: 'its backlog was discarded', missedPoints: backlog.points };
+    await marker.write(state);
+  }
+  return { discarded: await discardSpill(directory, { disk: nodeDisk, log }), detached };
 }
 
 function amountOf({ records, points, bytes }: Totals): string {

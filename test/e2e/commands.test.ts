@@ -101,13 +101,32 @@ test('an operator looks at what a server missed, and discards it', async (t) => 
   await t.test('with the proxy stopped it is gone for good', async () => {
     await proxy.stop();
     assert.equal((await json('spill', 'list'))[1]?.['points'], 3);
-    const [{ discarded } = {}] = await json('spill', 'discard', 'b', '--yes');
-    assert.deepEqual(discarded, { records: 2, points: 3, bytes });
+    const { code, stdout } = await run('spill', 'discard', 'b', '--yes');
+    assert.equal(code, 0);
+    assert.match(stdout, /^discarded 2 records \(3 points, \d+ bytes\) from the spill of b\n/);
+    assert.match(stdout, /\nb is detached now, .* run "backend reattach b"\n$/);
     assert.deepEqual((await json('spill', 'list'))[1], { backend: 'b', ...none });
+    const again = { records: 0, points: 0, bytes: 0 };
+    for (const backend of ['a', 'b']) {
+      const [nothing] = await json('spill', 'discard', backend, '--yes');
+      assert.deepEqual(nothing, { backend, discarded: again, detached: false });
+    }
+  });
+
+  await t.test('a server that has a hole for that is detached until it was copied to', async () => {
     await Promise.all([b.start(), proxy.start()]);
-    await drained(proxy);
+    await proxy.waitFor((meta) => meta.backends['b']?.up === true, { what: 'b up' });
+    const { state, detached } = (await proxy.meta()).backends['b'] ?? {};
+    assert.deepEqual([state, detached?.missedPoints], ['detached', 3]);
+    assert.equal(detached?.reason, 'its backlog was discarded');
     await write(proxy, 'cpu v=4 4');
     assert.equal((await a.rows(DB, 'cpu')).length, 3);
+    assert.equal((await b.rows(DB, 'cpu')).length, 0);
+    await proxy.stop();
+    assert.equal((await run('backend', 'reattach', 'b')).code, 0);
+    await proxy.start();
+    await drained(proxy);
+    await write(proxy, 'cpu v=5 5');
     assert.equal((await b.rows(DB, 'cpu')).length, 1);
   });
 });
