@@ -22,7 +22,7 @@ import { Keymap, type Route } from './routing/keymap.ts';
 import type { Disk } from './spill/disk.ts';
 import { FreeSpace } from './spill/free-space.ts';
 import { DirectoryLock } from './spill/lock.ts';
-import type { Sender } from './write/sender.ts';
+import { Admission } from './write/admission.ts';
 import { StatementPath } from './write/statement-path.ts';
 import { WritePath } from './write/write-path.ts';
 
@@ -91,6 +91,7 @@ export class Daemon {
   readonly #config: Config;
   readonly #parts: Parts;
   readonly #keymap: Keymap;
+  readonly #statementPath: StatementPath;
   readonly #writePath: WritePath;
   readonly #server: HttpServer;
 
@@ -100,9 +101,12 @@ export class Daemon {
     this.#parts = parts;
     this.#startedAt = clock.now();
     this.#keymap = new Keymap(config.keymaps);
+    const senders = new Map([...parts.backends].map(([name, { sender }]) => [name, sender]));
+    const admission = new Admission(this.#keymap.routes, senders);
+    this.#statementPath = new StatementPath({ senders, admission });
     this.#writePath = new WritePath({
       keymap: this.#keymap,
-      senders: this.#senders(),
+      ...{ senders, admission },
       gzipLevel: config.proxy.gzipLevel,
       maxBytes: config.proxy.maxInflatedSize,
       budget: parts.budget,
@@ -156,10 +160,6 @@ export class Daemon {
     log.info({}, 'stopped');
   }
 
-  #senders(): ReadonlyMap<string, Sender> {
-    return new Map([...this.#parts.backends].map(([name, { sender }]) => [name, sender]));
-  }
-
   #routes(): Routes {
     const { backends, budget, clock, log } = this.#parts;
     const { db, writeTracing, queryTracing, zone, idleTimeout } = this.#config.proxy;
@@ -177,7 +177,7 @@ export class Daemon {
       maxStallMs,
       executor: new Executor({ zone, clock, log }),
       routeOf: (measurement) => this.#keymap.routeOf(measurement),
-      statements: new StatementPath(this.#senders()),
+      statements: this.#statementPath,
       backends: [...backends.keys()],
       replicasOf: (route: Route) =>
         route.backends.flatMap((name) => backends.get(name)?.replica ?? []),

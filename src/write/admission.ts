@@ -13,9 +13,9 @@ export interface Member {
   isFull(bytes: number): boolean;
 }
 
-/** What a request brings for one route. */
+/** What each of these backends, the detached ones left out, would have to keep if it took nothing. */
 export interface Need {
-  readonly route: Route;
+  readonly backends: readonly string[];
   readonly bytes: number;
 }
 
@@ -48,11 +48,10 @@ export class Admission {
   /** What each backend that is not detached would have to take. */
   #bytesOf(needs: readonly Need[]): ReadonlyMap<Member, number> {
     const bytesOf = new Map<Member, number>();
-    for (const { route, bytes } of needs) {
-      const members = this.#membersOf(route).filter(({ detachment }) => !detachment.isDetached);
+    for (const { backends, bytes } of needs) {
+      const members = this.#membersOf(backends).filter(({ detachment }) => !detachment.isDetached);
       if (members.length === 0) {
-        const names = route.backends.join(', ');
-        throw new ProxyError('SPILL_FULL', `every server of these points is detached: ${names}`);
+        throw new ProxyError('SPILL_FULL', `every server is detached: ${backends.join(', ')}`);
       }
       for (const member of members) bytesOf.set(member, (bytesOf.get(member) ?? 0) + bytes);
     }
@@ -80,7 +79,7 @@ export class Admission {
         !this.#isDispensable(member, leaving),
     );
     if (stays !== undefined) {
-      throw new ProxyError('SPILL_FULL', `no room left to keep points for ${stays.name}`);
+      throw new ProxyError('SPILL_FULL', `no room left in the spill of ${stays.name}`);
     }
     await Promise.all(leaving.map(({ detachment }) => detachment.detach('its spill is full')));
   }
@@ -90,14 +89,14 @@ export class Admission {
     return this.#routes
       .filter(({ backends }) => backends.includes(name))
       .every((route) =>
-        this.#membersOf(route).some(
+        this.#membersOf(route.backends).some(
           (other) => other.detachment.isHolder && !leaving.includes(other),
         ),
       );
   }
 
-  #membersOf(route: Route): readonly Member[] {
-    return route.backends.map((name) => {
+  #membersOf(backends: readonly string[]): readonly Member[] {
+    return backends.map((name) => {
       const member = this.#members.get(name);
       if (member === undefined) throw new Error(`BUG: no member for backend ${name}`);
       return member;

@@ -1,4 +1,4 @@
-import { ProxyError } from '../core/errors.ts';
+import type { Admission } from './admission.ts';
 import type { Sender } from './sender.ts';
 import type { StatementVerdict } from './verdict.ts';
 
@@ -17,6 +17,11 @@ export interface StatementAnswer {
   readonly body: string;
 }
 
+export interface StatementPathDeps {
+  readonly senders: ReadonlyMap<string, Sender>;
+  readonly admission: Admission;
+}
+
 /** Room for the header of its record. */
 const RECORD_OVERHEAD_BYTES = 1024;
 
@@ -25,10 +30,10 @@ const DONE = '{"results":[{"statement_id":0}]}\n';
 
 /** Brings statements to backends: run by those that are complete, kept in order with the writes for the others. */
 export class StatementPath {
-  readonly #senders: ReadonlyMap<string, Sender>;
+  readonly #deps: StatementPathDeps;
 
-  constructor(senders: ReadonlyMap<string, Sender>) {
-    this.#senders = senders;
+  constructor(deps: StatementPathDeps) {
+    this.#deps = deps;
   }
 
   /**
@@ -36,16 +41,16 @@ export class StatementPath {
    * refusal by any of them is the answer. Rejects with a ProxyError (503) when it could neither be run nor kept somewhere.
    */
   async run({ backends, formFor, ordered }: EveryStatement): Promise<StatementAnswer> {
-    const orders = backends
-      .map((name) => this.#orderOf(name, formFor))
-      .filter(({ sender }) => !sender.detachment.isDetached);
-    if (orders.length === 0) {
-      const names = backends.join(', ');
-      throw new ProxyError('REPLICAS_UNAVAILABLE', `every server is detached: ${names}`);
-    }
-    reserve(orders);
+    const orders = backends.map((name) => {
+      const sender = this.#senderOf(name);
+      return { sender, form: formFor(sender.db) };
+    });
+    const bytes = Math.max(...orders.map(({ form }) => form.length)) + RECORD_OVERHEAD_BYTES;
+    await this.#deps.admission.admit([{ backends, bytes }]);
     const verdicts = await Promise.all(
-      orders.map((order) => (ordered ? deliver(order) : executeOrDeliver(order))),
+      orders.map(({ sender, form }) =>
+        ordered ? sender.deliverStatement(form, bytes) : executeOrDeliver(sender, form, bytes),
+      ),
     );
     const refused = verdicts.find((verdict) => verdict.kind === 'refused');
     if (refused !== undefined) return { status: refused.status, body: refused.body };
@@ -53,36 +58,22 @@ export class StatementPath {
     return { status: 200, body: done?.body ?? DONE };
   }
 
-  #orderOf(name: string, formFor: (db: string) => string): Order {
-    const sender = this.#senders.get(name);
+  #senderOf(name: string): Sender {
+    const sender = this.#deps.senders.get(name);
     if (sender === undefined) throw new Error(`BUG: no sender for backend ${name}`);
-    const form = formFor(sender.db);
-    return { sender, form, reservedBytes: form.length + RECORD_OVERHEAD_BYTES };
+    return sender;
   }
 }
 
-interface Order {
-  readonly sender: Sender;
-  readonly form: string;
-  readonly reservedBytes: number;
-}
-
-function reserve(orders: readonly Order[]): void {
-  const full = orders.findIndex(({ sender, reservedBytes }) => !sender.tryReserve(reservedBytes));
-  if (full === -1) return;
-  for (const { sender, reservedBytes } of orders.slice(0, full)) sender.release(reservedBytes);
-  const name = orders[full]?.sender.name ?? '';
-  throw new ProxyError('SPILL_FULL', `no room left to keep statements for ${name}`);
-}
-
-function deliver({ sender, form, reservedBytes }: Order): Promise<StatementVerdict> {
-  return sender.deliverStatement(form, reservedBytes);
-}
-
 /** Kept for later only by a backend that could not be asked. */
-async function executeOrDeliver(order: Order): Promise<StatementVerdict> {
-  const outcome = await order.sender.executeNow(order.form);
-  if (outcome.kind === 'failed') return deliver(order);
-  order.sender.release(order.reservedBytes);
+async function executeOrDeliver(
+  sender: Sender,
+  form: string,
+  reservedBytes: number,
+): Promise<StatementVerdict> {
+  if (sender.detachment.isDetached) return { kind: 'missed' };
+  const outcome = await sender.executeNow(form);
+  if (outcome.kind === 'failed') return sender.deliverStatement(form, reservedBytes);
+  sender.release(reservedBytes);
   return outcome;
 }

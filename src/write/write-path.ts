@@ -6,7 +6,7 @@ import { NANOSECONDS_PER, type Precision } from '../lineprotocol/precision.ts';
 import { scanInPieces } from '../lineprotocol/scanner.ts';
 import type { Counters } from '../metrics/counters.ts';
 import type { Keymap, Route } from '../routing/keymap.ts';
-import { Admission } from './admission.ts';
+import type { Admission } from './admission.ts';
 import { shareKey, type Part, type WriteTarget } from './batch.ts';
 import { Coalescer } from './coalescer.ts';
 import type { Sender } from './sender.ts';
@@ -29,6 +29,7 @@ export interface WriteRequest {
 export interface WritePathDeps {
   readonly keymap: Keymap;
   readonly senders: ReadonlyMap<string, Sender>;
+  readonly admission: Admission;
   readonly gzipLevel: number;
   /** Of one request's lines, which timestamps from here make longer. */
   readonly maxBytes: number;
@@ -57,14 +58,12 @@ export class WritePath {
   readonly #coalescers = new Map<string, Coalescer>();
   readonly #timestamper: Timestamper;
   readonly #suspects: Suspects;
-  readonly #admission: Admission;
   readonly #deps: WritePathDeps;
 
   constructor(deps: WritePathDeps) {
     this.#deps = deps;
     this.#timestamper = new Timestamper(deps.clock);
     this.#suspects = new Suspects(deps.clock);
-    this.#admission = new Admission(deps.keymap.routes, deps.senders);
   }
 
   /** Write targets of which something is gathered or on its way. */
@@ -85,8 +84,8 @@ export class WritePath {
       part: partOf(lines, request, arrivedAt),
     }));
     // Before anything is sent anywhere.
-    await this.#admission.admit(
-      loads.map(({ route, part }) => ({ route, bytes: part.reservedBytes })),
+    await this.#deps.admission.admit(
+      loads.map(({ route, part }) => ({ backends: route.backends, bytes: part.reservedBytes })),
     );
     const delivered = await everyOne(loads.map((load) => this.#deliver(request, load)));
     this.#count(splitter, loads, delivered);

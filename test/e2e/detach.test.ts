@@ -152,7 +152,7 @@ test('the last holder of a route is never detached: its clients get 503, and lat
   const answer = await write();
   assert.equal(answer.status, 503);
   assert.match(answer.headers['retry-after'] ?? '', /^\d+$/);
-  assert.match(answer.text, /no room left to keep points for b/);
+  assert.match(answer.text, /no room left in the spill of b/);
   const full = await proxy.meta();
   assert.equal(full.backends['b']?.state, 'catching up');
 
@@ -187,4 +187,19 @@ test('with "reject" a full spill is a 503 and nothing else', async (t) => {
   b.answer();
   await drained(proxy);
   assert.equal((await write()).status, 204);
+});
+
+test('a statement that finds a spill full detaches the backend, as a write does', async (t) => {
+  const [a, b] = [await scriptedBackend(t), await scriptedBackend(t)];
+  const proxy = await startProxy(t, tightConfig([a.url, b.url]));
+  await drained(proxy);
+  await b.down();
+  const pad = 'x'.repeat(200);
+  const text = (index: number) => `DELETE FROM m WHERE t = '${index}${pad}'`;
+  for (let deletions = 0; !isDetached(await proxy.meta()); deletions++) {
+    const answer = await ask(proxy.url, 'metrics', text(deletions));
+    assert.equal(answer.status, 200, answer.text);
+    assert.ok(deletions * pad.length < MAX_SPILL_BYTES);
+  }
+  assert.equal((await proxy.meta()).backends['b']?.detached?.reason, 'its spill is full');
 });

@@ -105,7 +105,7 @@ test('with little free space a healthy proxy goes on, and an outage counts as a 
   await untilState('catching up');
   const { status, text, headers } = await write();
   assert.equal(status, 503);
-  assert.match(text, /no room left to keep points for b/);
+  assert.match(text, /no room left in the spill of b/);
   assert.match(headers['retry-after'] ?? '', /^\d+$/);
   assert.equal(a.writes.length, 2, 'nothing is sent that cannot be kept');
 

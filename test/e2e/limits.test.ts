@@ -230,7 +230,7 @@ test('with a full spill a write is refused, and nothing that was taken is droppe
   }
   assert.equal(refused.status, 503);
   assert.equal(refused.headers['retry-after'], '1');
-  assert.match(refused.text, /"no room left to keep points for b"/);
+  assert.match(refused.text, /"no room left in the spill of b"/);
   assert.equal(a.writes.join(''), taken.join(''), 'what is refused was sent nowhere');
 
   await b.up();

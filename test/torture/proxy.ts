@@ -8,6 +8,7 @@ import { Keymap } from '../../src/routing/keymap.ts';
 import { DeadLetter } from '../../src/spill/dead-letter.ts';
 import type { Disk } from '../../src/spill/disk.ts';
 import { Spill } from '../../src/spill/spill.ts';
+import { Admission } from '../../src/write/admission.ts';
 import { Sender } from '../../src/write/sender.ts';
 import { StatementPath } from '../../src/write/statement-path.ts';
 import type { WriteError } from '../../src/write/verdict.ts';
@@ -66,10 +67,11 @@ export class Proxy {
     this.#deps = deps;
     this.budget = new Budget(plan.maxInflightBytes);
     const senders = new Map(stations.map(({ name, sender }) => [name, sender]));
-    this.#statements = new StatementPath(senders);
+    const keymap = new Keymap(plan.keymaps);
+    const admission = new Admission(keymap.routes, senders);
+    this.#statements = new StatementPath({ senders, admission });
     this.writePath = new WritePath({
-      keymap: new Keymap(plan.keymaps),
-      senders,
+      ...{ keymap, senders, admission },
       gzipLevel: plan.gzipLevel,
       maxBytes: plan.maxInflightBytes,
       budget: this.budget,

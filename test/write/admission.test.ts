@@ -76,7 +76,7 @@ async function admit(
   const needs = measurements.map((measurement) => {
     const route = keymap.routeOf(measurement);
     assert.ok(route !== undefined);
-    return { route, bytes: 10 };
+    return { backends: route.backends, bytes: 10 };
   });
   const error = await new Admission(keymap.routes, byName).admit(needs).then(
     () => undefined,
@@ -109,7 +109,7 @@ test('otherwise the request is refused, nothing is reserved and nobody is given 
   const check = async (
     traits: Readonly<Record<string, Traits>>,
     state: string,
-    error = 'no room left to keep points for a',
+    error = 'no room left in the spill of a',
   ) => {
     assert.deepEqual(await admit({ m: ['a', 'b'] }, traits), { state, error });
   };
@@ -127,7 +127,7 @@ test('otherwise the request is refused, nothing is reserved and nobody is given 
   await check(
     { a: { isDetached: true }, b: { isDetached: true } },
     'a:detached b:detached',
-    'every server of these points is detached: a, b',
+    'every server is detached: a, b',
   );
 
   // The disk would not.
@@ -136,7 +136,7 @@ test('otherwise the request is refused, nothing is reserved and nobody is given 
 
 test('no route loses its last holder, be it in the request or not', async () => {
   const shared = { m: ['a', 'b'], n: ['a', 'c'] };
-  const refused = 'no room left to keep points for a';
+  const refused = 'no room left in the spill of a';
   assert.deepEqual(await admit(shared, { a: FULL }), {
     state: 'a:detached b:10 c:0',
     error: undefined,

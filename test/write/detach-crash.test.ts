@@ -11,6 +11,7 @@ import { DetachedMarker } from '../../src/spill/detached-marker.ts';
 import { FreeSpace } from '../../src/spill/free-space.ts';
 import { Spill } from '../../src/spill/spill.ts';
 import { Detachment } from '../../src/write/detachment.ts';
+import { Admission } from '../../src/write/admission.ts';
 import { Sender } from '../../src/write/sender.ts';
 import { WritePath } from '../../src/write/write-path.ts';
 import { drain } from '../spill/harness.ts';
@@ -41,9 +42,11 @@ class Bench {
 
   async run(): Promise<void> {
     for (const name of NAMES) this.#senders.set(name, await this.#openSender(name));
+    const keymap = new Keymap({ _default_: NAMES });
     const writePath = new WritePath({
-      keymap: new Keymap({ _default_: NAMES }),
+      keymap,
       senders: this.#senders,
+      admission: new Admission(keymap.routes, this.#senders),
       gzipLevel: 1,
       maxBytes: 1e9,
       budget: new Budget(1e9),
