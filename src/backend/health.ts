@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Log } from '../core/log.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Clock } from '../core/time.ts';
@@ -26,7 +27,7 @@ export class Health {
   #successes = 0;
   #version: string | undefined;
   #recovered = new AbortController();
-  #down = new AbortController();
+  #down = controllerForMany();
   readonly #stop = new AbortController();
   readonly #options: HealthOptions;
   readonly #clock: Clock;
@@ -109,7 +110,14 @@ export class Health {
     if (this.#state === 'up' || (this.#state === 'down' && this.#successes < RISE)) return;
     this.#state = 'up';
     this.#recovered.abort();
-    this.#down = new AbortController();
+    this.#down = controllerForMany();
     this.#log.info({ backend: this.#options.name, version: this.#version }, 'backend is up');
   }
+}
+
+/** Each query and statement under way listens to its signal; from the eleventh on Node.js would take that for a leak. */
+function controllerForMany(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }

@@ -44,3 +44,19 @@ test('a write during a deletion comes on the same side of it on every replica', 
   assert.equal((await deletion).status, 200);
   assert.deepEqual(changes(a), changes(b));
 });
+
+test('many statements may wait for a server, which may hang', async (t) => {
+  const [a, b] = [await scriptedBackend(t), await scriptedBackend(t)];
+  const proxy = await startProxy(t, pairConfig([a.url, b.url], {}, TRACING));
+  await drained(proxy);
+  b.answer('hang');
+  const deletions = Array.from({ length: 50 }, () =>
+    proxy.request('/query?db=metrics&q=delete+from+m', { method: 'POST' }),
+  );
+  await eventually('all of them', () => proxy.logged('query').length === 50);
+  await b.received(1);
+  b.ping = 'hang';
+  for (const answer of await Promise.all(deletions)) assert.equal(answer.status, 200, answer.text);
+  assert.equal((await proxy.meta()).backends['b']?.backlog.records, 50);
+  assert.equal(proxy.stderr, '', 'Node.js warns there of listeners that pile up');
+});
