@@ -46,6 +46,8 @@ export class Appender {
   // Invariant: what is in #waiting or in the group being committed.
   #pending: Totals = NOTHING;
   #pendingBytes = 0;
+  // Rejected since the last commit that succeeded.
+  #failedRecords = 0;
 
   constructor(options: AppenderOptions, deps: AppenderDeps) {
     this.#options = options;
@@ -149,15 +151,26 @@ export class Appender {
     this.#pending = this.#waiting.map(totalsOf).reduce(plus, NOTHING);
     this.#pendingBytes = this.#waiting.reduce((sum, record) => sum + record.recordBytes, 0);
     for (const tell of this.#watchers.splice(0)) tell();
+    this.#report(group.length, failure);
     if (failure === undefined) {
       for (const record of group) record.resolve(record.sequence);
       return;
     }
-    const { directory } = this.#options;
-    this.#deps.log.error({ err: failure, directory, records: group.length }, 'spill write failed');
     const message = `cannot write to the spill: ${messageOf(failure)}`;
     for (const record of group)
       record.reject(new ProxyError('SPILL_FAILED', message, { cause: failure }));
+  }
+
+  /** A line when it begins to fail and one when it works again, however many records come meanwhile. */
+  #report(records: number, failure: unknown): void {
+    const { directory } = this.#options;
+    const failed = this.#failedRecords;
+    this.#failedRecords = failure === undefined ? 0 : failed + records;
+    if (failure !== undefined && failed === 0) {
+      this.#deps.log.error({ err: failure, directory }, 'spill write failed');
+    } else if (failure === undefined && failed > 0) {
+      this.#deps.log.info({ directory, failedRecords: failed }, 'spill can be written again');
+    }
   }
 
   async #writerFor(first: Waiting): Promise<SegmentWriter> {

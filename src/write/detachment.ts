@@ -19,6 +19,9 @@ export interface DetachmentDeps {
 /** How often the count of missed points is saved while it grows. */
 const SAVE_INTERVAL_MS = 10_000;
 
+/** How often it is logged that the disk does not let a backend be detached: each write may try. */
+const COMPLAINT_INTERVAL_MS = 60_000;
+
 /**
  * Whether one backend is given up: its spill overflowed, so it misses points for good. That is on disk before any write is
  * acknowledged without the backend, and it is for ever as far as this process is concerned: only an operator who has
@@ -32,6 +35,7 @@ export class Detachment {
   // The marker is being written, or may be on disk although writing and removing it have failed.
   #isInDoubt = false;
   #detaching: Promise<void> | undefined;
+  #complainedAt = -Infinity;
   readonly #detached = new AbortController();
   #cancelSave: CancelTimer | undefined;
   #saving: Promise<void> = Promise.resolve();
@@ -120,7 +124,10 @@ export class Detachment {
       await marker.write(state);
     } catch (error) {
       await this.#withdraw();
-      log.error({ err: error, backend }, 'cannot detach a backend');
+      if (clock.now() - this.#complainedAt >= COMPLAINT_INTERVAL_MS) {
+        this.#complainedAt = clock.now();
+        log.error({ err: error, backend }, 'cannot detach a backend');
+      }
       const message = `cannot detach ${backend}: ${messageOf(error)}`;
       throw new ProxyError('SPILL_FAILED', message, { cause: error });
     }

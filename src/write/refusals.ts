@@ -14,14 +14,14 @@ export interface Found {
   readonly refused: readonly RefusedLines[];
   /** Points older than the retention policy: stored in time, InfluxDB would have dropped them by now. */
   readonly expired: number;
-  /** False: the requests were spent, so that there may be good lines among the refused ones. */
+  /** False: the search was cut short, so that there may be good lines among the refused ones. */
   readonly isExact: boolean;
 }
 
-/** Requests that one client's lines may cost while others wait behind them: one bad line among 10,000, or a few kinds. */
-const MAX_LIVE_REQUESTS = 50;
+/** Refusals of one client's lines while others wait behind them: enough for a few bad lines among 10,000. */
+const MAX_LIVE_REFUSALS = 25;
 /** The same when the client has had points refused a moment ago: it may go on like that. */
-const MAX_SUSPECT_REQUESTS = 16;
+const MAX_SUSPECT_REFUSALS = 8;
 
 /** Kinds of faults that are taken out of a piece before it is halved: each time all of the others are sent again. */
 const MAX_KINDS = 8;
@@ -36,8 +36,8 @@ export async function judge(
   answer: Rejection,
   by: { readonly send: Send; readonly isSuspect: boolean },
 ): Promise<Verdict | Failure> {
-  const maxRequests = by.isSuspect ? MAX_SUSPECT_REQUESTS : MAX_LIVE_REQUESTS;
-  const search = await findRefused(payload, answer, { send: by.send, maxRequests });
+  const maxRefusals = by.isSuspect ? MAX_SUSPECT_REFUSALS : MAX_LIVE_REFUSALS;
+  const search = await findRefused(payload, answer, { send: by.send, maxRefusals });
   if (search.kind === 'failed') return search;
   const [first] = search.refused;
   if (first === undefined && search.expired === 0) return STORED;
@@ -51,12 +51,13 @@ export async function judge(
  * Cuts lines that a backend has refused into pieces until each piece is stored, or refused as a whole: only a 204 proves
  * that lines are stored, because influxd names the first failing shard only. Lines that the words of the refusal are about
  * are one piece, which costs two requests for each kind of fault; else a piece is halved: one bad line in n costs about
- * 2 log2(n) requests. When `maxRequests` are spent, what is left of a refused piece counts as refused.
+ * 2 log2(n) requests. After `maxRefusals`, each of which costs about two requests, what is left of a refused piece counts as
+ * refused. Pieces that are only too large do not count: what fits into a request is known in the end.
  */
 export async function findRefused(
   payload: Buffer,
   answer: Rejection,
-  by: { readonly send: Send; readonly maxRequests: number },
+  by: { readonly send: Send; readonly maxRefusals: number },
 ): Promise<SearchResult> {
   return new Search(payload, by).run(answer);
 }
@@ -64,16 +65,16 @@ export async function findRefused(
 class Search {
   readonly #refused: RefusedLines[] = [];
   #expired = 0;
-  #requests = 0;
+  #refusals = 0;
   #isExact = true;
   readonly #payload: Buffer;
   readonly #send: Send;
-  readonly #maxRequests: number;
+  readonly #maxRefusals: number;
 
-  constructor(payload: Buffer, by: { readonly send: Send; readonly maxRequests: number }) {
+  constructor(payload: Buffer, by: { readonly send: Send; readonly maxRefusals: number }) {
     this.#payload = payload;
     this.#send = by.send;
-    this.#maxRequests = by.maxRequests;
+    this.#maxRefusals = by.maxRefusals;
   }
 
   async run(answer: Rejection): Promise<SearchResult> {
@@ -96,14 +97,17 @@ class Search {
     return undefined;
   }
 
-  /** Undefined when there are no requests left. */
+  /** Undefined when there were too many refusals. */
   async #request(lines: readonly Line[]): Promise<Outcome | undefined> {
-    if (this.#requests === this.#maxRequests) {
+    if (this.#refusals === this.#maxRefusals) {
       this.#isExact = false;
       return undefined;
     }
-    this.#requests += 1;
-    return this.#send(this.#join(lines));
+    const outcome = await this.#send(this.#join(lines));
+    const isRefusal =
+      outcome.kind === 'refused' || (outcome.kind === 'too large' && lines.length === 1);
+    if (isRefusal) this.#refusals += 1;
+    return outcome;
   }
 
   async #cut(

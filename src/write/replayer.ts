@@ -19,10 +19,10 @@ const MAX_REPLAY_BYTES = 1024 * 1024;
 const MAX_REPLAY_INFLATED_BYTES = 16 * 1024 * 1024;
 
 /**
- * Requests that the search for refused lines may cost, some 2 ms each on influxd: a backlog of nothing but faults drains
- * faster than their clients can send it.
+ * Refusals that the search for refused lines may meet, some 4 ms each on influxd: a backlog of nothing but faults drains
+ * about as fast as their clients can send it.
  */
-const MAX_SEARCH_REQUESTS = 200;
+const MAX_REFUSALS = 100;
 
 export interface ReplayerOptions {
   /** Of the backend. */
@@ -139,7 +139,7 @@ export class Replayer {
     const lines = await inflate(joined(group));
     const send = (payload: Buffer): Promise<Outcome> =>
       this.#deps.send({ ...first, payload, gzipped: false });
-    const search = await findRefused(lines, answer, { send, maxRequests: MAX_SEARCH_REQUESTS });
+    const search = await findRefused(lines, answer, { send, maxRefusals: MAX_REFUSALS });
     if (search.kind === 'failed') return search;
     if (!search.isExact && group.length > 1) {
       this.#maxRecords = group.length >> 1;

@@ -34,7 +34,7 @@ export async function resend(points: readonly DeadPoint[], deps: ResendDeps): Pr
   const outcome = await send(payload);
   if (outcome.kind === 'failed') return outcome;
   if (outcome.kind === 'stored') return { kind: 'answered', refused: [], expired: 0 };
-  const search = await findRefused(payload, outcome, { send, maxRequests: Infinity });
+  const search = await findRefused(payload, outcome, { send, maxRefusals: Infinity });
   if (search.kind === 'failed') return search;
   const context = { db, rp, precision, timeMs: deps.clock.now() };
   return {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { ProxyError } from '../../src/core/errors.ts';
 import type { Spill } from '../../src/spill/spill.ts';
 import { FakeDisk } from '../support/fake-disk.ts';
+import { fakeLog } from '../support/fake-log.ts';
 import { lastOf, openSpill, store } from './harness.ts';
 
 const SEGMENT_BYTES = 200;
@@ -132,4 +133,23 @@ test('the same when several calls in a row fail, cutting off the failed bytes am
   await everyFault('ENOSPC', 5);
   await everyFault('EIO', 3);
   await everyFault('EIO', 9);
+});
+
+test('a disk that goes on failing is two log lines: when it begins and when it ends', async () => {
+  const [disk, log] = [new FakeDisk(), fakeLog()];
+  const spill = await openSpill({ disk, log, segmentBytes: SEGMENT_BYTES });
+  const witness: Witness = { stored: [], rejected: [], delivered: [] };
+  [disk.faultFrom, disk.faultTo] = [disk.steps + 1, Infinity];
+  for (const text of ['one', 'two', 'three']) await append(spill, witness, text);
+  assert.deepEqual(witness.rejected, ['one', 'two', 'three']);
+  disk.faultFrom = Infinity;
+  for (const text of ['four', 'five']) await append(spill, witness, text);
+  assert.deepEqual(witness.stored, ['four', 'five']);
+  assert.deepEqual(
+    log.lines.map(({ level, message, fields }) => [level, message, fields['failedRecords']]),
+    [
+      ['error', 'spill write failed', undefined],
+      ['info', 'spill can be written again', 3],
+    ],
+  );
 });

@@ -93,3 +93,14 @@ test('a disk that fails at any step leaves it attached, or in doubt, never wrong
     }
   }
 });
+
+test('a disk that never lets it be detached is logged now and then, not at each write that asks for it', async () => {
+  const [disk, clock, log] = [new FakeDisk(), new FakeClock(), fakeLog()];
+  const detachment = await open(disk, clock, log);
+  [disk.faultFrom, disk.faultTo] = [disk.steps + 1, Infinity];
+  for (let attempts = 0; attempts < 100; attempts++) {
+    await assert.rejects(detachment.detach('full'), { code: 'SPILL_FAILED' });
+    await clock.advance(1_000);
+  }
+  assert.equal(log.lines.length, 2);
+});

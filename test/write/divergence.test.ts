@@ -12,7 +12,7 @@ async function refusedAfter(error: string): Promise<string[]> {
   const answer: Rejection = { kind: 'refused', status: 400, error, scope: 'lines' };
   const send = (payload: Buffer): Promise<Outcome> =>
     Promise.resolve(payload.includes('b v=') ? answer : { kind: 'stored' });
-  const search = await findRefused(LINES, answer, { send, maxRequests: Infinity });
+  const search = await findRefused(LINES, answer, { send, maxRefusals: Infinity });
   assert.equal(search.kind, 'searched');
   return search.refused.map(({ payload }) => payload.toString());
 }

@@ -75,7 +75,7 @@ async function search(t: TestContext, influxd: Influxd, lines: readonly string[]
   const payload = Buffer.from(lines.join(''));
   const answer = await send(payload);
   assert.ok(isRejection(answer));
-  const result = await findRefused(payload, answer, { send, maxRequests: Infinity });
+  const result = await findRefused(payload, answer, { send, maxRefusals: Infinity });
   assert.ok(result.kind === 'searched');
   const refused = result.refused.flatMap((piece) => piece.payload.toString().match(/.*\n/g) ?? []);
   const query = await influxd.query(db, 'SELECT count(v) FROM /.*/ WHERE v = 1');

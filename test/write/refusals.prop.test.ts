@@ -126,7 +126,7 @@ test('whatever is refused: the others are stored, and of two lines for one point
       const answer = server.write(payload);
       if (!isRejection(answer)) return;
       const send = (piece: Buffer): Promise<Outcome> => Promise.resolve(server.write(piece));
-      const search = await findRefused(payload, answer, { send, maxRequests: Infinity });
+      const search = await findRefused(payload, answer, { send, maxRefusals: Infinity });
       assert.ok(search.kind === 'searched' && search.isExact);
       const pieces = search.refused.map((refused) => refused.payload);
       const isRefused = (at: number): boolean =>

@@ -33,7 +33,7 @@ test('the bad lines are found, the others stored, in few requests', async () => 
   const check = async (points: number, bad: number[], maxRequests: number): Promise<void> => {
     const badLines = bad.map((index) => `m,l=l${index} v=1 ${index}`);
     const { sent, send } = server((line) => badLines.includes(line));
-    const search = await findRefused(body(points), refused('x'), { send, maxRequests: Infinity });
+    const search = await findRefused(body(points), refused('x'), { send, maxRefusals: Infinity });
     assert.ok(search.kind === 'searched');
     assert.deepEqual(
       search.refused.flatMap(({ payload }) => linesIn(payload)),
@@ -60,7 +60,7 @@ test('the bad lines are found, the others stored, in few requests', async () => 
 test('what is sent in vain is not sent', async () => {
   const check = async (answer: Rejection, expired: number): Promise<void> => {
     const { sent, send } = server(() => true);
-    const search = await findRefused(body(100), answer, { send, maxRequests: Infinity });
+    const search = await findRefused(body(100), answer, { send, maxRefusals: Infinity });
     assert.ok(search.kind === 'searched');
     assert.equal(sent.length, 0, answer.error);
     assert.equal(search.expired, expired);
@@ -102,7 +102,7 @@ test('the client is told the first answer, which counts all that was dropped', a
   assert.equal(verdict.lines[0]?.error, 'of a piece dropped=0');
 });
 
-test('a search ends when the backend does, and when its requests are spent', async () => {
+test('a search ends when the backend does, and after too many refusals', async () => {
   let requests = 0;
   const failing = (): Promise<Outcome> => {
     requests += 1;
@@ -114,7 +114,7 @@ test('a search ends when the backend does, and when its requests are spent', asy
   });
 
   const { sent, send } = server(() => true);
-  const search = await findRefused(body(100), refused('x'), { send, maxRequests: 10 });
+  const search = await findRefused(body(100), refused('x'), { send, maxRefusals: 10 });
   assert.equal(sent.length, 10);
   assert.ok(search.kind === 'searched');
   assert.deepEqual(
