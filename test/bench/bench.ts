@@ -4,6 +4,7 @@ import { messageOf } from '../../src/core/errors.ts';
 import { CleanupStack } from '../support/cleanup.ts';
 import { openTempDir } from '../support/temp-dir.ts';
 import { WRITE_CASES } from './cases.ts';
+import { runCurves } from './curves.ts';
 import { diskRows } from './disk.ts';
 import { runIdle } from './idle.ts';
 import { microRows } from './micro.ts';
@@ -43,6 +44,7 @@ const PARTS: readonly Part[] = [
   { id: 'g', run: runQueries },
   { id: 'h', run: runIdle },
   { id: 'start', run: runStartUp },
+  { id: 'curves', run: runCurves },
   {
     id: 'micro',
     run: async (_, folder) => [

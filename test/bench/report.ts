@@ -11,7 +11,7 @@ export type Format = (value: number) => string;
 export interface Row {
   readonly figure: string;
   readonly format: Format;
-  /** NaN: it never came to it. */
+  /** NaN or infinite: it never came to it. */
   readonly own: number;
   /** nginx as a plain reverse proxy, a bare `node:http` server, or no proxy at all. */
   readonly nginx?: number | undefined;
@@ -19,6 +19,8 @@ export interface Row {
   readonly direct?: number | undefined;
   readonly budget?: Budget | undefined;
   readonly note?: string | undefined;
+  /** The curve that the figure is taken from; in the JSON only. */
+  readonly points?: readonly (readonly [x: number, y: number])[] | undefined;
 }
 
 /** One case and its figures. */
@@ -81,7 +83,7 @@ function cellsOf(row: Row): string[] {
 
 function textOf(value: number | undefined, format: Format): string {
   if (value === undefined) return '';
-  return Number.isNaN(value) ? 'never' : format(value);
+  return Number.isFinite(value) ? format(value) : 'never';
 }
 
 function budgetText({ budget, format }: Row): string {
@@ -101,7 +103,7 @@ function verdictOf(row: Pick<Row, 'own' | 'budget'>): string {
   const { own, budget } = row;
   if (budget === undefined) return '';
   if (isMet(row)) return 'met';
-  if ('exactly' in budget || Number.isNaN(own)) return 'MISSED';
+  if ('exactly' in budget || !Number.isFinite(own)) return 'MISSED';
   const factor = 'atLeast' in budget ? budget.atLeast / own : own / budget.atMost;
   return `missed ${factor.toFixed(factor < 2 ? 2 : 1)} x`;
 }
