@@ -92,11 +92,11 @@ export async function runCurves(
   const drawn = curves.filter(({ points }) => points.length > 0);
   await writeFile(SVG_PATH, svgOf(drawn, machineName()));
   const rows = [
-    growth('CPU per line: requests of 5,000 lines to 1', ofBatchSizes),
-    growth('CPU per line: 10,000 measurements to 1', ofMeasurements),
-    growth('CPU per line: 6 backends to 1', ofBackends),
-    last('peak RSS MB: 256 connections', rssOfConnections, { atMost: MAX_PEAK_RSS_MB }),
-    last('peak RSS MB: 200 MB of backlog', rssOfBacklog, { atMost: MAX_OUTAGE_RSS_MB }),
+    growth('CPU per line, lines a request', ofBatchSizes),
+    growth('CPU per line, measurements', ofMeasurements),
+    growth('CPU per line, backends', ofBackends),
+    last('peak RSS MB, connections', rssOfConnections, { atMost: MAX_PEAK_RSS_MB }),
+    last('peak RSS MB, MB of backlog', rssOfBacklog, { atMost: MAX_OUTAGE_RSS_MB }),
   ];
   return [{ id: 'curves', title: 'how costs grow: test/bench/curves.svg', rows }];
 }
@@ -157,11 +157,18 @@ function curve(title: string, [x, y]: readonly [Axis, Axis], points: readonly Po
   return { title, x, y, points };
 }
 
-function growth(figure: string, points: readonly Point[]): Row {
-  const own = (points.at(-1)?.[1] ?? NaN) / (points[0]?.[1] ?? NaN);
-  return { figure, format: decimals(2), own, points };
+/** How many times the first point the last one is. */
+function growth(what: string, points: readonly Point[]): Row {
+  const [from, to] = endsOf(points);
+  const figure = `${what}: ${whole(to[0])} to ${whole(from[0])}`;
+  return { figure, format: decimals(2), own: to[1] / from[1], points };
 }
 
-function last(figure: string, points: readonly Point[], budget: Budget): Row {
-  return { figure, format: whole, own: points.at(-1)?.[1] ?? NaN, budget, points };
+function last(what: string, points: readonly Point[], budget: Budget): Row {
+  const [, to] = endsOf(points);
+  return { figure: `${what}: ${whole(to[0])}`, format: whole, own: to[1], budget, points };
+}
+
+function endsOf(points: readonly Point[]): readonly [first: Point, last: Point] {
+  return [points[0] ?? [0, NaN], points.at(-1) ?? [0, NaN]];
 }
