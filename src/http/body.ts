@@ -82,9 +82,10 @@ export async function readBytes(
   const collected = collect(request, maxBodySize, budget);
   // By now a body that came with its head, as small ones do, has been parsed: it needs no timer.
   await Promise.resolve();
-  if (!request.complete) request.socket.setTimeout(maxStallMs);
+  const isWhole = request.complete;
+  if (!isWhole) request.socket.setTimeout(maxStallMs);
   const raw = await collected;
-  request.socket.setTimeout(0);
+  if (!isWhole) request.socket.setTimeout(0);
   return raw;
 }
 
@@ -142,12 +143,12 @@ function collect(source: Readable, limit: number, budget: Budget): Promise<Lease
       }
     };
     const finish = (): void => {
-      source.off('error', fail);
       const [only] = chunks;
       const bytes = only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks);
       resolve({ bytes, release });
     };
-    source.on('data', take).once('end', finish).once('error', fail);
+    // After the end there is no error any more. `once` would cost a closure more for each.
+    source.on('data', take).on('end', finish).on('error', fail);
   });
 }
 
