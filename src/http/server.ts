@@ -16,17 +16,26 @@ const MAX_HEADER_BYTES = 1024 * 1024;
 /** Milliseconds for a whole request to arrive: a body over a slow line, not a client that holds a body back. */
 const REQUEST_TIMEOUT_MS = 600_000;
 
+/** By the code of Node's error; all others are a 400. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
 /** Answers one request; never rejects. */
 export type Listener = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 /** The listening socket and its connections. */
 export class HttpServer {
+  // The newest response of each open connection, undefined before its first request.
+  readonly #connections = new Map<Socket, ServerResponse | undefined>();
   readonly #server: Server;
   readonly #options: ServerOptions;
 
   constructor(options: ServerOptions, listener: Listener) {
     this.#options = options;
     const listen = (request: IncomingMessage, response: ServerResponse): void => {
+      this.#connections.set(request.socket, response);
       void listener(request, response);
     };
     this.#server = createServer(
@@ -40,7 +49,13 @@ export class HttpServer {
     );
     // Without this listener Node would send `100 Continue` before anybody has looked at the headers.
     this.#server.on('checkContinue', listen);
-    this.#server.on('clientError', answerUnreadable);
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+      this.#refuse(error, socket);
+    });
+    this.#server.on('connection', (socket) => {
+      this.#connections.set(socket, undefined);
+      socket.once('close', () => this.#connections.delete(socket));
+    });
   }
 
   /** Resolves with the port, which differs from the option when that was 0. Rejects with LISTEN_FAILED. */
@@ -66,7 +81,11 @@ export class HttpServer {
         resolve();
       });
     });
-    this.#server.closeIdleConnections();
+    // Node takes a connection that has not sent a whole head yet for a busy one.
+    for (const [socket, response] of this.#connections) {
+      if (response === undefined || response.writableFinished) socket.destroy();
+      else this.#endAfter(response, socket);
+    }
     return closed;
   }
 
@@ -74,18 +93,35 @@ export class HttpServer {
   destroy(): void {
     this.#server.closeAllConnections();
   }
+
+  /** The connection ends with this response, also when its head has told the client that it would be kept. */
+  #endAfter(response: ServerResponse, socket: Socket): void {
+    response.once('close', () => {
+      if (this.#connections.get(socket) === response) socket.destroySoon();
+    });
+  }
+
+  /** Bytes that are not HTTP, or none for too long. A request before them gets its answer, and nothing is written into it. */
+  #refuse(error: NodeJS.ErrnoException, socket: Socket): void {
+    const response = this.#connections.get(socket);
+    if (!socket.writable || error.code === 'ECONNRESET') socket.destroy();
+    else if (response === undefined) socket.end(refusalOf(error));
+    else if (response.req.complete) {
+      if (response.writableFinished) socket.end(refusalOf(error));
+      else {
+        socket.pause();
+        this.#endAfter(response, socket);
+      }
+    } else if (response.socket === socket && !response.headersSent) {
+      // The fault is in the body of this request, and nothing is before it.
+      socket.end(refusalOf(error));
+    } else socket.destroy();
+  }
 }
 
-/** What Go's server, and so influxd, answers to bytes that are not HTTP. */
-function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy();
-    return;
-  }
-  const status =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? '431 Request Header Fields Too Large'
-      : '400 Bad Request';
+/** In the words of Go's server, and so of influxd; the status of a timeout is Node's, Go's server says nothing then. */
+export function refusalOf({ code }: NodeJS.ErrnoException): string {
+  const status = REFUSALS[code ?? ''] ?? '400 Bad Request';
   const head = `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n`;
-  socket.end(`${head}\r\n${status}`);
+  return `${head}\r\n${status}`;
 }

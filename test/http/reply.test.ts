@@ -13,7 +13,9 @@ test('JSON is written as Go writes it', () => {
   check('<a> & b', '"\\u003ca\\u003e \\u0026 b"\n');
   check('\u2028\u2029', '"\\u2028\\u2029"\n');
   check('ä\u{1f600}', '"ä\u{1f600}"\n');
-  check('\0\x1f\n', '"\\u0000\\u001f\\n"\n');
+  check('\0\x1f\n\r\t\x7f', '"\\u0000\\u001f\\n\\r\\t\x7f"\n');
+  check('\b\f \\b \\\b', '"\\u0008\\u000c \\\\b \\\\\\u0008"\n');
+  check('a\ufffd', '"a\\ufffd"\n');
 
   const pretty = '{\n    "a": [\n        "\\u003c",\n        {}\n    ]\n}\n';
   assert.equal(jsonText({ a: ['<', {}] }, true), pretty);
