@@ -27,7 +27,7 @@ export function exceeds(body: Buffer, start: number, end: number, limit: Buffer)
   if (digits !== limit.length) return digits > limit.length;
   let same = 0;
   while (same < digits && body[start + same] === limit[same]) same++;
-  return same < digits && body.readUInt8(start + same) > limit.readUInt8(same);
+  return same < digits && (body[start + same] as number) > (limit[same] as number);
 }
 
 /** What is wrong with body[start, end), `-` and digits only, as a signed 64 bit integer; undefined: nothing. */

@@ -4,7 +4,8 @@ import { BACKSLASH, EQUALS, MINUS, NINE, QUOTE, ZERO } from './bytes.ts';
 // the high bit set in the first (lowest) byte that is looked for, and with 0 if there is none; higher bytes of a word that
 // has one may be wrong, for the subtraction borrows. See "Bit Twiddling Hacks", "Determine if a word has a byte less than n".
 
-const HIGH_BITS = 0x80808080;
+/** As a signed integer: a larger one is a float, which each use would convert. */
+const HIGH_BITS = 0x80808080 | 0;
 
 /** The word of four times this byte. */
 function four(byte: number): number {

@@ -1,6 +1,7 @@
 import type { LineVisitor } from '../lineprotocol/scanner.ts';
 import { measurementName } from '../lineprotocol/measurement.ts';
 import type { Route } from '../routing/keymap.ts';
+import { RouteCache } from './route-cache.ts';
 
 /** Whole lines of one route, each ended by a newline. */
 export interface Lines {
@@ -16,6 +17,8 @@ export interface SplitterOptions {
   readonly maxPointsOf: (route: Route) => number;
   /** What is put behind a line without a timestamp: a blank, the digits, a newline. */
   readonly stamp: Buffer;
+  /** What earlier bodies have shown of `routeOf`. */
+  readonly cache?: RouteCache;
 }
 
 /** UTF-16 units of lines that an error repeats: the body may hold nothing but invalid lines. */
@@ -28,7 +31,6 @@ const MAX_REPORTED_LINE_BYTES = 1024 * 1024;
 const MAX_UNROUTED_NAMES = 1000;
 
 const NEWLINE = 0x0a;
-const LINE_END = Buffer.from('\n');
 
 /** Sorts the lines of one body by route; neighbours of one route are taken as one range, not line by line. */
 export class Splitter implements LineVisitor {
@@ -39,11 +41,15 @@ export class Splitter implements LineVisitor {
   routedBytes = 0;
   readonly #body: Buffer;
   readonly #options: SplitterOptions;
+  readonly #cache: RouteCache;
   readonly #collectors = new Map<Route, Collector>();
+  // That of the last line, which most likely gets the next one too.
+  #collector: Collector | undefined;
 
   constructor(body: Buffer, options: SplitterOptions) {
     this.#body = body;
     this.#options = options;
+    this.#cache = options.cache ?? new RouteCache();
   }
 
   /** The routed lines, in the order of the body within each route. */
@@ -54,29 +60,36 @@ export class Splitter implements LineVisitor {
   }
 
   point(start: number, measurementEnd: number, end: number, timed: boolean): void {
-    const name = measurementName(this.#body, start, measurementEnd);
-    const route = this.#options.routeOf(name);
-    if (route === undefined) {
-      this.unrouted.add(name);
-      return;
-    }
+    const route = this.#cache.get(this.#body, start, measurementEnd);
+    const collector = this.#collectorOf(route ?? this.#lookUp(start, measurementEnd));
+    if (collector === undefined) return;
     this.routed += 1;
     this.routedBytes += end - start + (timed ? 1 : this.#options.stamp.length);
-    const collector = this.#collectorOf(route);
     if (timed) collector.add(start, end);
-    else collector.addStamped(start, end, this.#options.stamp);
+    else collector.addStamped(start, end);
   }
 
   invalid(start: number, end: number, reason: string): void {
     this.unparsable.add(this.#body.subarray(start, end), reason);
   }
 
-  #collectorOf(route: Route): Collector {
-    const known = this.#collectors.get(route);
-    if (known !== undefined) return known;
-    const collector = new Collector(this.#body, this.#options.maxPointsOf(route));
-    this.#collectors.set(route, collector);
-    return collector;
+  #lookUp(start: number, measurementEnd: number): Route | undefined {
+    const name = measurementName(this.#body, start, measurementEnd);
+    const route = this.#options.routeOf(name);
+    if (route === undefined) this.unrouted.add(name);
+    else this.#cache.set(this.#body, start, measurementEnd, route);
+    return route;
+  }
+
+  #collectorOf(route: Route | undefined): Collector | undefined {
+    if (route === undefined || route === this.#collector?.route) return route && this.#collector;
+    this.#collector = this.#collectors.get(route);
+    if (this.#collector === undefined) {
+      const { stamp, maxPointsOf } = this.#options;
+      this.#collector = new Collector(this.#body, { route, stamp, maxPoints: maxPointsOf(route) });
+      this.#collectors.set(route, this.#collector);
+    }
+    return this.#collector;
   }
 }
 
@@ -113,20 +126,35 @@ export class Unrouted {
   }
 }
 
+interface CollectorOptions {
+  readonly route: Route;
+  readonly stamp: Buffer;
+  readonly maxPoints: number;
+}
+
+/** In the place of a range's start: the stamp. */
+const STAMP = -1;
+
 /** Gathers ranges of the body for one route. */
 class Collector {
+  readonly route: Route;
   readonly #body: Buffer;
+  readonly #stamp: Buffer;
   readonly #maxPoints: number;
   readonly #full: Lines[] = [];
-  #chunks: Buffer[] = [];
+  // What the part consists of so far: starts and ends of ranges in turns, whole lines each.
+  #ranges: number[] = [];
+  #bytes = 0;
   #points = 0;
   // The range that is growing: body[#from, #to), empty when equal. Invariant: whole lines, the last perhaps without
-  // its newline when it is the last of the body.
+  // its newline when it is the last of the body; #to counts that newline.
   #from = 0;
   #to = 0;
 
-  constructor(body: Buffer, maxPoints: number) {
+  constructor(body: Buffer, { route, stamp, maxPoints }: CollectorOptions) {
+    this.route = route;
     this.#body = body;
+    this.#stamp = stamp;
     this.#maxPoints = maxPoints;
   }
 
@@ -139,10 +167,11 @@ class Collector {
     this.#to = end + 1;
   }
 
-  addStamped(start: number, end: number, stamp: Buffer): void {
+  addStamped(start: number, end: number): void {
     this.#count();
     this.#flushRange();
-    this.#chunks.push(this.#body.subarray(start, end), stamp);
+    this.#push(start, end);
+    this.#push(STAMP, STAMP + this.#stamp.length);
   }
 
   finish(): readonly Lines[] {
@@ -156,23 +185,42 @@ class Collector {
   }
 
   #flushPart(): void {
-    const isWholeBody =
-      this.#chunks.length === 0 && this.#from === 0 && this.#to >= this.#body.length;
     this.#flushRange();
     if (this.#points === 0) return;
-    const [only] = this.#chunks;
+    const [from = 0, to = 0] = this.#ranges;
+    const isRange = this.#ranges.length === 2;
     const payload =
-      only !== undefined && this.#chunks.length === 1 ? only : Buffer.concat(this.#chunks);
+      isRange && to <= this.#body.length ? this.#body.subarray(from, to) : this.#copy();
+    const isWholeBody = isRange && from === 0 && to >= this.#body.length;
     this.#full.push({ payload, points: this.#points, isWholeBody });
-    this.#chunks = [];
+    this.#ranges = [];
+    this.#bytes = 0;
     this.#points = 0;
   }
 
   #flushRange(): void {
     if (this.#from === this.#to) return;
-    const range = this.#body.subarray(this.#from, this.#to);
-    this.#chunks.push(range);
-    if (range.at(-1) !== NEWLINE) this.#chunks.push(LINE_END);
+    this.#push(this.#from, this.#to);
     this.#from = this.#to;
+  }
+
+  #push(from: number, to: number): void {
+    this.#ranges.push(from, to);
+    this.#bytes += to - from;
+  }
+
+  #copy(): Buffer {
+    const payload = Buffer.allocUnsafe(this.#bytes);
+    let at = 0;
+    for (let index = 0; index < this.#ranges.length; index += 2) {
+      const from = this.#ranges[index] as number;
+      const to = this.#ranges[index + 1] as number;
+      if (from === STAMP) this.#stamp.copy(payload, at);
+      else this.#body.copy(payload, at, from, to);
+      at += to - from;
+    }
+    // A range that counts a newline beyond the body's end can only be the last.
+    payload[at - 1] = NEWLINE;
+    return payload;
   }
 }

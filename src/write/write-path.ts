@@ -9,6 +9,7 @@ import type { Keymap, Route } from '../routing/keymap.ts';
 import type { Admission } from './admission.ts';
 import { shareKey, type Part, type WriteTarget } from './batch.ts';
 import { Coalescer } from './coalescer.ts';
+import { RouteCache } from './route-cache.ts';
 import type { Sender } from './sender.ts';
 import { type Lines, Splitter } from './splitter.ts';
 import { Suspects } from './suspects.ts';
@@ -58,6 +59,7 @@ export class WritePath {
   readonly #coalescers = new Map<string, Coalescer>();
   readonly #timestamper: Timestamper;
   readonly #suspects: Suspects;
+  readonly #routes = new RouteCache();
   readonly #deps: WritePathDeps;
 
   constructor(deps: WritePathDeps) {
@@ -102,6 +104,7 @@ export class WritePath {
       routeOf: (measurement) => this.#deps.keymap.routeOf(measurement),
       maxPointsOf: (route) => this.#limit(route, ({ maxRowLimit }) => maxRowLimit),
       stamp: Buffer.from(` ${timestamp}\n`),
+      cache: this.#routes,
     });
     let turnStarted = clock.now();
     for (const next of scanInPieces(body, precision, splitter, SCAN_PIECE_BYTES)) {
