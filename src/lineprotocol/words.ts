@@ -55,6 +55,10 @@ export function nameStop(view: DataView, at: number, end: number): number {
     const mask = nameStopIn(view.getInt32(at, true));
     if (mask !== 0) return at + indexOfLowest(mask);
   }
+  return nameStopInTail(view, at, end);
+}
+
+function nameStopInTail(view: DataView, at: number, end: number): number {
   for (; at < end; at++) {
     const byte = view.getUint8(at);
     if (byte < MINUS || byte === EQUALS || byte === BACKSLASH) break;
@@ -81,6 +85,10 @@ export function numberStop(view: DataView, at: number, end: number): number {
     const mask = nonDigitIn(view.getInt32(at, true));
     if (mask !== 0) return at + indexOfLowest(mask);
   }
+  return numberStopInTail(view, at, end);
+}
+
+function numberStopInTail(view: DataView, at: number, end: number): number {
   for (; at < end; at++) {
     const byte = view.getUint8(at);
     if (byte < ZERO || byte > NINE) break;
