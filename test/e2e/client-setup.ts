@@ -1,9 +1,11 @@
 import { strict as assert } from 'node:assert';
 import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { inspect, promisify } from 'node:util';
 import type { Cleanup } from '../support/cleanup.ts';
+import { httpRequest, type HttpRequest } from '../support/http-client.ts';
 import { type Influxd, startInfluxd } from '../support/influxd.ts';
 import { type ProxyProcess, startProxy } from '../support/proxy.ts';
+import { shownWhole } from './query-client.ts';
 
 const runFile = promisify(execFile);
 
@@ -11,6 +13,12 @@ const runFile = promisify(execFile);
 export interface ClientSetup {
   readonly proxy: ProxyProcess;
   readonly single: Influxd;
+  /** Writes the same lines through the proxy and to the server. */
+  readonly write: (lines: readonly string[]) => Promise<void>;
+  /** Sends a request to both. The answers must be equal in all that a client may look at; returns the body. */
+  readonly assertSameAnswer: (target: string, options?: HttpRequest) => Promise<string>;
+  /** Every server must hold the same points of it, so many. */
+  readonly assertStored: (measurement: string, points: number) => Promise<void>;
   /** Runs a program against both, which gets the port as its last argument. It must print the same; returns that. */
   readonly assertSameOutput: (file: string, args: readonly string[]) => Promise<string>;
 }
@@ -28,6 +36,27 @@ export async function startForClients(t: Cleanup): Promise<ClientSetup> {
     keymaps: { _default_: ['a', 'b'], weather: ['a'], traffic: ['b'] },
   });
   await proxy.waitFor(({ backends }) => Object.values(backends).every(({ up }) => up));
+  const write: ClientSetup['write'] = async (lines) => {
+    const body = lines.join('\n');
+    const answer = await proxy.request('/write?db=metrics', { body });
+    assert.equal(answer.status, 204, answer.text);
+    await single.write('metrics', body);
+  };
+  const assertStored: ClientSetup['assertStored'] = async (measurement, points) => {
+    const rows = await single.rows('metrics', measurement);
+    assert.equal(rows.length, points, rows.join('\n'));
+    assert.deepEqual(await a.rows('metrics', measurement), rows);
+    assert.deepEqual(await b.rows('other name', measurement), rows);
+  };
+  const assertSameAnswer: ClientSetup['assertSameAnswer'] = async (target, options = {}) => {
+    const request = { ...options, headers: { 'X-Request-Id': 'id', ...options.headers } };
+    const [through, direct] = await Promise.all([
+      httpRequest(`${proxy.url}${target}`, request),
+      httpRequest(`${single.url}${target}`, request),
+    ]);
+    assert.deepEqual(shownWhole(through), shownWhole(direct), `${target} ${inspect(options)}`);
+    return through.text;
+  };
   const assertSameOutput: ClientSetup['assertSameOutput'] = async (file, args) => {
     const [through, direct] = await Promise.all(
       [proxy.port, single.port].map((port) =>
@@ -38,5 +67,5 @@ export async function startForClients(t: Cleanup): Promise<ClientSetup> {
     assert.ok(through !== undefined && through.stderr === '', through?.stderr);
     return through.stdout;
   };
-  return { proxy, single, assertSameOutput };
+  return { proxy, single, write, assertStored, assertSameAnswer, assertSameOutput };
 }

@@ -1,22 +1,24 @@
 import { strict as assert } from 'node:assert';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { promisify } from 'node:util';
 import { CleanupStack } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { startForClients } from './client-setup.ts';
 
-// Sessions with the influx shell, at the proxy and at a server alone, show the same.
+// The influx shell shows the same at the proxy and at a server alone.
 
 const cleanup = new CleanupStack();
 after(() => cleanup.run());
 
-const { proxy, single, assertSameOutput } = await startForClients(cleanup);
+const { proxy, single, assertSameOutput, assertStored } = await startForClients(cleanup);
 
-const SHELL = 'influx -host 127.0.0.1 -precision ns -database metrics -port';
+const OPTIONS = ['-host', '127.0.0.1', '-database', 'metrics'];
+const SHELL = `influx ${OPTIONS.join(' ')} -precision ns -port`;
 
 /** What a terminal shows of a session in which somebody types these lines. */
 async function session(port: number, lines: readonly string[]): Promise<string> {
@@ -87,6 +89,53 @@ test('it connects, writes and reads, in every format and precision', async () =>
     '"columns": [\n',
     'Pretty            true\n',
   );
+  await assertStored('shell', 4);
+});
+
+test('it executes one command and ends', async () => {
+  const check = async (args: readonly string[], expected: string | RegExp): Promise<void> => {
+    const shown = await assertSameOutput('influx', [...OPTIONS, ...args, '-port']);
+    if (typeof expected === 'string') assert.equal(shown, expected, args.join(' '));
+    else assert.match(shown, expected, args.join(' '));
+  };
+
+  await check(['-execute', 'INSERT single,host=a\\ b v=1.5,s="x \\"y\\"" 1000'], '');
+  await check(['-precision', 's', '-execute', 'INSERT single,host=c v=2 7'], '');
+  await assertStored('single', 2);
+  const csv = 'name,time,host,v\nsingle,1000,a b,1.5\nsingle,7000000000,c,2\n';
+  await check(['-format', 'csv', '-execute', 'SELECT host, v FROM single'], csv);
+  const json =
+    '{"results":[{"series":[{"name":"single","columns":["time","v"],"values":[[7,2]]}]}]}';
+  const where = 'SELECT v FROM single WHERE v = 2';
+  await check(['-format', 'json', '-precision', 's', '-execute', where], `${json}\n`);
+  await check(['-pretty', '-format', 'json', '-execute', where], /^ {4}"results": \[$/m);
+  await check(['-execute', 'SHOW FIELD KEYS FROM "single"'], /^s +string$/m);
+});
+
+test('it sends what is piped into it as one query', async () => {
+  const piped = (text: string): Promise<string> => {
+    const command = `printf '%s' "$0" | influx ${OPTIONS.join(' ')} -port "$1" 2>&1; true`;
+    return assertSameOutput('sh', ['-c', command, text]);
+  };
+  await assertSameOutput('influx', [...OPTIONS, '-execute', 'INSERT piped,host=a v=1 1', '-port']);
+
+  assert.match(await piped('SELECT *\nFROM piped\n'), /^1 +a +1$/m);
+  assert.match(await piped('SHOW TAG KEYS FROM piped;'), /^host$/m);
+  assert.match(
+    await piped('INSERT x'),
+    /error parsing query: found INSERT, expected SELECT, DELETE/,
+  );
+  await piped('DELETE FROM piped WHERE time < now()\n');
+  await assertStored('piped', 0);
+});
+
+test('it shows what the proxy refuses', async () => {
+  const args = [...OPTIONS, '-port', String(proxy.port), '-execute', 'DROP SHARD 1'];
+  const refused = await promisify(execFile)('influx', args).catch(
+    (error: unknown) => error as { stdout: string; stderr: string; code: number },
+  );
+  const said = refused.stdout + refused.stderr;
+  assert.match(said, /influx-proxy refuses this query: DROP SHARD is not supported/);
 });
 
 test('it shows keys, values and series, and deletes', async () => {
@@ -146,4 +195,5 @@ test('it imports a file', async (t) => {
   await assertSameOutput('sh', ['-c', script]);
   const count = 'SELECT count(v), sum(v) FROM imported';
   await assertSameSession([count], '0    2000  1999000\n');
+  await assertStored('imported', 2000);
 });

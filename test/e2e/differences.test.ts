@@ -89,6 +89,19 @@ test('params are one JSON value, with nothing behind it that others might read',
   );
 });
 
+test('no warning comes with a change that was asked for by GET', async () => {
+  for (const q of ['CREATE DATABASE db', 'DROP SERIES FROM nothing']) {
+    await assertDiffers(
+      `/query?db=db&q=${encodeURIComponent(q)}`,
+      {},
+      {
+        own: [200, JSON_TYPE, '{"results":[{"statement_id":0}]}\n'],
+        direct: [200, JSON_TYPE, '"level":"warning"'],
+      },
+    );
+  }
+});
+
 test('a form that is too large is an error, not a form that is not there', async () => {
   const headers = { 'Content-Type': FORM };
   await assertDiffers(
