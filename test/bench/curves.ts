@@ -161,7 +161,7 @@ function curve(title: string, [x, y]: readonly [Axis, Axis], points: readonly Po
 function growth(what: string, points: readonly Point[]): Row {
   const [from, to] = endsOf(points);
   const figure = `${what}: ${whole(to[0])} to ${whole(from[0])}`;
-  return { figure, format: decimals(2), own: to[1] / from[1], points };
+  return { figure, format: decimals(3), own: to[1] / from[1], points };
 }
 
 function last(what: string, points: readonly Point[], budget: Budget): Row {

@@ -26,7 +26,7 @@ export function summaryOf(machine: string, sections: readonly Section[]): string
   return [
     `${machine}. In brackets the budget; **bold** where it is missed.`,
     tableOf(['writes', ...COLUMNS], writes),
-    tableOf(['', '', 'measured'], others),
+    `${tableOf(['', '', 'measured'], others)}\n`,
   ].join('\n\n');
 }
 
@@ -39,5 +39,5 @@ function cellOf(row: Row | undefined): string {
 
 function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const ruler = head.map((_, place) => (place === 0 ? '---' : '--:'));
-  return [head, ruler, ...rows].map((cells) => `| ${cells.join(' | ')} |\n`).join('');
+  return [head, ruler, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
