@@ -130,8 +130,9 @@ async function replayOf(
     count: await failing.count(),
     seconds: (performance.now() - start) / 1_000,
   };
-  // Without live load it must drain in any case, or nothing could be said of what was delivered.
-  if (end === undefined) await whenComplete(proxy, MAX_QUIET_SECONDS * 1_000);
+  // Without live load it must drain in any case, or nothing could be said of what was delivered; and a machine that is
+  // too busy may have made the proxy spill once more.
+  await whenComplete(proxy, MAX_QUIET_SECONDS * 1_000);
   const lines = count.lines - before.lines;
   const bytes = count.bytes - before.bytes;
   const rows: Row[] = [
