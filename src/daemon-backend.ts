@@ -16,6 +16,9 @@ import { Sender } from './write/sender.ts';
 /** A segment is the piece in which disk space comes back while a backlog drains. */
 const SEGMENT_BYTES = 16 * 1024 * 1024;
 
+/** Dead letters may take a tenth of what the spill may, and this at least. */
+const MIN_DEAD_LETTER_BYTES = 1024 * 1024;
+
 export interface DaemonBackendDeps {
   readonly dataDir: string;
   /** See SenderOptions. */
@@ -83,7 +86,12 @@ export class DaemonBackend {
     deps: DaemonBackendDeps,
   ): Promise<DaemonBackend> {
     const { dataDir, disk, log } = deps;
-    const deadLetter = await DeadLetter.open(deadLetterFileOf(dataDir, name), disk);
+    const maxDeadLetterBytes = Math.max(MIN_DEAD_LETTER_BYTES, config.maxSpillBytes / 10);
+    const deadLetter = await DeadLetter.open(
+      deadLetterFileOf(dataDir, name),
+      disk,
+      maxDeadLetterBytes,
+    );
     const marker = new DetachedMarker(detachedFileOf(dataDir, name), disk);
     const detachment = await Detachment.open({ name, ...config }, { ...deps, marker });
     // Last, because only a spill that is open has to be closed.

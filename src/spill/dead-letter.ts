@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { codeOf, messageOf, ProxyError } from '../core/errors.ts';
+import { DeadLetterFiles } from './dead-letter-files.ts';
 import { type DeadPoint, encodeDeadPoint } from './dead-point.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { Turnstile } from './turnstile.ts';
@@ -12,23 +13,36 @@ const SCAN_BYTES = 1024 * 1024;
 /**
  * A file of refused points, one JSON object a line, for people and their tools. It may be read at any time, and
  * moved away or emptied: the next append starts or continues whatever file has the name then.
+ *
+ * What a crash or a failing disk left at its end, half a line or bytes that the disk will never have, stays where it is: an
+ * append behind bytes that were not synced here begins with a newline of its own, so that its lines stand for themselves.
  */
 export class DeadLetter {
   readonly #file: string;
   readonly #disk: Disk;
+  readonly #maxBytes: number;
+  readonly #files: DeadLetterFiles;
   readonly #turns = new Turnstile();
-  // Invariant: the file's size after our last append, and the lines in that many bytes.
+  // Invariant: the file's size after our last look or append, and the lines in that many bytes.
   #bytes = 0;
   #entries = 0;
+  // Whether our last append, which is synced, ends there; and whether the file's name is synced too.
+  #isOurs = false;
+  #isNameSynced = false;
 
-  private constructor(file: string, disk: Disk) {
+  private constructor(file: string, disk: Disk, maxBytes: number) {
     this.#file = file;
     this.#disk = disk;
+    this.#maxBytes = maxBytes;
+    this.#files = new DeadLetterFiles(file, disk);
   }
 
-  /** Creates nothing before the first append. Cuts off a line that a crash left unfinished. */
-  static async open(file: string, disk: Disk): Promise<DeadLetter> {
-    const deadLetter = new DeadLetter(file, disk);
+  /**
+   * Creates nothing before the first append. `maxBytes`: when all files of these dead letters (dead-letter-files.ts) have
+   * reached that size, nothing more is taken.
+   */
+  static async open(file: string, disk: Disk, maxBytes = Infinity): Promise<DeadLetter> {
+    const deadLetter = new DeadLetter(file, disk, maxBytes);
     await deadLetter.#use(() => Promise.resolve(true));
     return deadLetter;
   }
@@ -41,10 +55,13 @@ export class DeadLetter {
     return this.#entries;
   }
 
-  /** Resolves when all of the points survive a power cut. Rejects with SPILL_FAILED, then none of them is there. */
+  /**
+   * Resolves when all of the points survive a power cut. Rejects with SPILL_FULL, then none of them is there, or with
+   * SPILL_FAILED, then some may be; appending them again is right.
+   */
   append(points: readonly DeadPoint[]): Promise<void> {
-    const bytes = Buffer.from(points.map(encodeDeadPoint).join(''));
-    return this.#use((file) => this.#write(file, bytes, points.length), 'create');
+    const text = points.map(encodeDeadPoint).join('');
+    return this.#use((file) => this.#write(file, text, points.length), 'create');
   }
 
   /**
@@ -54,16 +71,24 @@ export class DeadLetter {
   #use(act: (file: DiskFile) => Promise<boolean>, absent?: 'create'): Promise<void> {
     return this.#turns.run(async () => {
       try {
+        if (absent === 'create') await this.#assertRoom();
         for (let isDone = false; !isDone;) {
           const file = await this.#open(absent);
           if (file === undefined) return;
           isDone = await this.#actOn(file, act);
         }
       } catch (error) {
+        if (error instanceof ProxyError) throw error;
         const message = `cannot write to ${this.#file}: ${messageOf(error)}`;
         throw new ProxyError('SPILL_FAILED', message, { cause: error });
       }
     });
+  }
+
+  async #assertRoom(): Promise<void> {
+    if ((await this.#files.bytes()) < this.#maxBytes) return;
+    const message = `the dead letters in ${this.#file} have reached ${this.#maxBytes} bytes: retry or discard them`;
+    throw new ProxyError('SPILL_FULL', message);
   }
 
   async #actOn(file: DiskFile, act: (file: DiskFile) => Promise<boolean>): Promise<boolean> {
@@ -86,35 +111,31 @@ export class DeadLetter {
   }
 
   async #create(): Promise<DiskFile> {
-    const directory = path.dirname(this.#file);
-    await this.#disk.makeDirectory(directory);
-    const file = await this.#disk.open(this.#file, 'create');
-    try {
-      await this.#disk.syncDirectory(directory);
-      return file;
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
+    await this.#disk.makeDirectory(path.dirname(this.#file));
+    return this.#disk.open(this.#file, 'create');
   }
 
   /**
    * Whoever takes the file reads it after renaming it: what is written and synced while it still has its name is seen.
    * False: it had lost it, so that the points may not have been seen, and must be written again.
    */
-  async #write(file: DiskFile, bytes: Buffer, entries: number): Promise<boolean> {
+  async #write(file: DiskFile, text: string, entries: number): Promise<boolean> {
+    const bytes = Buffer.from(this.#isOurs || this.#bytes === 0 ? text : `\n${text}`);
     let isNamed: boolean;
     try {
       await file.write([bytes], this.#bytes);
       await file.sync();
+      if (!this.#isNameSynced) await this.#disk.syncDirectory(path.dirname(this.#file));
       isNamed = await file.isNamed(this.#file);
     } catch (error) {
-      // If even this fails, the next look at the file cuts what is left of it.
+      this.#isOurs = false;
       await file.truncate(this.#bytes).catch(() => undefined);
       throw error;
     }
     this.#bytes += bytes.length;
     this.#entries += entries;
+    this.#isOurs = true;
+    this.#isNameSynced = isNamed;
     return isNamed;
   }
 
@@ -122,29 +143,29 @@ export class DeadLetter {
   async #lookAgain(file: DiskFile): Promise<void> {
     const size = await file.size();
     if (size === this.#bytes) return;
-    const { entries, end } = await countLines(file, size);
-    if (end < size) await file.truncate(end);
-    this.#entries = entries;
-    this.#bytes = end;
+    this.#entries = await countLines(file, size);
+    this.#bytes = size;
+    this.#isOurs = false;
+    this.#isNameSynced = false;
   }
 }
 
-/** How many whole lines there are, and where the last one ends. */
-async function countLines(file: DiskFile, size: number): Promise<{ entries: number; end: number }> {
+/** Lines that are ended and not empty. */
+async function countLines(file: DiskFile, size: number): Promise<number> {
   const window = Buffer.allocUnsafe(Math.min(size, SCAN_BYTES));
-  let entries = 0;
-  let end = 0;
+  let lines = 0;
+  let start = 0;
   for (let at = 0; at < size;) {
     const length = await file.read(window, at);
     if (length === 0) break;
     const bytes = window.subarray(0, length);
     for (let hit = bytes.indexOf(NEWLINE); hit !== -1; hit = bytes.indexOf(NEWLINE, hit + 1)) {
-      entries += 1;
-      end = at + hit + 1;
+      if (at + hit > start) lines += 1;
+      start = at + hit + 1;
     }
     at += length;
   }
-  return { entries, end };
+  return lines;
 }
 
 /** `undefined` for a failure with this code. */

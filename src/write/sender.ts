@@ -1,6 +1,7 @@
 import type { Health } from '../backend/health.ts';
 import type { WriteBody } from '../backend/influxdb.ts';
 import type { Outcome, StatementOutcome } from '../backend/outcome.ts';
+import { ProxyError } from '../core/errors.ts';
 import { InOrder } from '../core/in-order.ts';
 import type { Log } from '../core/log.ts';
 import { backoffMs, type Clock } from '../core/time.ts';
@@ -194,11 +195,21 @@ export class Sender implements Destination, Member {
     return outcome;
   }
 
-  /** Keeps lines that this backend refused while another one stored them, with the words of the refusal. */
-  bury(target: WriteTarget, refused: readonly RefusedLines[]): Promise<void> {
-    const { db } = this.#options;
+  /**
+   * Keeps lines that this backend refused while another one stored them, with the words of the refusal. If there is no room
+   * for more, the client's answer is the only one who tells of them: it is no reason to have the client repeat them for ever.
+   */
+  async bury(target: WriteTarget, refused: readonly RefusedLines[]): Promise<void> {
+    const { db, name: backend } = this.#options;
     const context = { ...target, db, timeMs: this.#deps.clock.now() };
-    return this.#deps.deadLetter.append(refused.flatMap((lines) => deadPointsOf(lines, context)));
+    const points = refused.flatMap((lines) => deadPointsOf(lines, context));
+    try {
+      await this.#deps.deadLetter.append(points);
+    } catch (error) {
+      if (!(error instanceof ProxyError) || error.code !== 'SPILL_FULL') throw error;
+      const { message: reason } = error;
+      this.#deps.log.error({ backend, points: points.length, reason }, 'refused points not kept');
+    }
   }
 
   /** Everything that is not answered goes to disk now, so that no client has to wait any longer. */

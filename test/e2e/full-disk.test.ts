@@ -1,10 +1,10 @@
 import { strict as assert } from 'node:assert';
+import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { loadConfig } from '../../src/config/load.ts';
 import { systemClock } from '../../src/core/time.ts';
 import { startDaemon } from '../../src/daemon.ts';
-import { writeFile } from 'node:fs/promises';
 import { eventually } from '../support/eventually.ts';
 import { fakeLog } from '../support/fake-log.ts';
 import { FaultyDisk } from '../support/faulty-disk.ts';
@@ -18,6 +18,8 @@ import { pairConfig } from './replica-pair.ts';
 // The daemon in this process, because a disk cannot be made full from outside without the rights to mount one.
 
 interface Bench {
+  readonly folder: string;
+  readonly log: ReturnType<typeof fakeLog>;
   readonly disk: FaultyDisk;
   readonly a: ScriptedBackend;
   readonly b: ScriptedBackend;
@@ -38,9 +40,10 @@ async function bench(t: TestContext, onSpillFull: 'detach' | 'reject'): Promise<
   const own = { listenAddr: `127.0.0.1:${port}`, dataDir: path.join(folder, 'data') };
   await writeFile(file, JSON.stringify(pairConfig([a.url, b.url], { onSpillFull }, own)));
   const disk = new FaultyDisk();
+  const log = fakeLog();
   const daemon = await startDaemon(loadConfig(file), {
     clock: systemClock,
-    log: fakeLog(),
+    log,
     disk: disk.disk,
     random: Math.random,
     version: '0',
@@ -65,7 +68,7 @@ async function bench(t: TestContext, onSpillFull: 'detach' | 'reject'): Promise<
     await eventually(state, async () => (await meta()).backends['b']?.state === state);
   };
   await untilState('complete');
-  return { disk, a, b, write, acknowledged, meta, untilLow, untilState };
+  return { folder, log, disk, a, b, write, acknowledged, meta, untilLow, untilState };
 }
 
 for (const code of ['ENOSPC', 'EIO'] as const) {
@@ -148,4 +151,39 @@ test('while the disk takes nothing at all, nobody is detached', async (t) => {
   disk.code = undefined;
   assert.equal((await write()).status, 204);
   assert.equal((await meta()).backends['b']?.state, 'detached');
+});
+
+test('dead letters that have reached their limit hold the replay, and a client is told of what is not kept', async (t) => {
+  const { folder, log, b, write, meta, untilState } = await bench(t, 'detach');
+  const file = path.join(folder, 'data', 'dead-letter', 'b.jsonl');
+  const refusal = {
+    status: 400,
+    body: '{"error":"partial write: field type conflict dropped=1"}\n',
+  };
+  await mkdir(path.dirname(file), { recursive: true });
+  // A tenth of the spill's limit.
+  await writeFile(file, '');
+  await truncate(file, 1024 ** 3);
+
+  b.answer(refusal);
+  const { status, text } = await write();
+  assert.deepEqual([status, text], [400, refusal.body]);
+  const has = (message: string): boolean => log.lines.some((line) => line.message === message);
+  assert.ok(has('refused points not kept'));
+
+  b.answer(503);
+  assert.equal((await write()).status, 204);
+  await untilState('catching up');
+  b.answer(refusal);
+  await eventually('the alarm', () =>
+    log.lines.some(
+      ({ message, fields }) =>
+        message === 'replay failed' && /have reached \d+ bytes/.test(String(fields['reason'])),
+    ),
+  );
+  assert.equal((await meta()).backends['b']?.backlog.points, 1);
+
+  await rm(file);
+  await untilState('complete');
+  assert.match(await readFile(file, 'utf8'), /"line":"m v=1 2"\}\n$/);
 });

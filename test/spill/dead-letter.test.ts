@@ -1,10 +1,11 @@
 import { strict as assert } from 'node:assert';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { type DeadPoint, DeadLetter } from '../../src/spill/dead-letter.ts';
+import { decodeDeadPoint } from '../../src/spill/dead-point.ts';
 import { nodeDisk } from '../../src/spill/disk.ts';
-import { FakeDisk } from '../support/fake-disk.ts';
+import { type Fate, FakeDisk } from '../support/fake-disk.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 function point(line: string | Buffer): DeadPoint {
@@ -65,41 +66,87 @@ test('the file may be moved away, emptied or cut off at any time', async (t) => 
   await deadLetter.append([point('cpu v=1')]);
   assert.equal(await readFile(file, 'utf8'), TEXT_OF_CPU);
 
-  // A crash left half a line.
-  await writeFile(file, TEXT_OF_CPU + TEXT_OF_CPU.slice(0, 20));
-  const again = await DeadLetter.open(file, nodeDisk);
-  assert.deepEqual([again.entries, again.bytes], [1, TEXT_OF_CPU.length]);
-  await again.append([point('cpu v=1')]);
-  assert.equal(await readFile(file, 'utf8'), TEXT_OF_CPU + TEXT_OF_CPU);
+  // A crash left half a line, or an editor a whole one that is not ended.
+  for (const rest of [TEXT_OF_CPU.slice(0, 20), TEXT_OF_CPU.trimEnd()]) {
+    const before = TEXT_OF_CPU + rest;
+    await writeFile(file, before);
+    const again = await DeadLetter.open(file, nodeDisk);
+    assert.deepEqual([again.entries, again.bytes], [1, before.length]);
+    await again.append([point('cpu v=1')]);
+    await again.append([point('cpu v=1')]);
+    assert.equal(await readFile(file, 'utf8'), `${before}\n${TEXT_OF_CPU}${TEXT_OF_CPU}`);
+    const { entries } = await DeadLetter.open(file, nodeDisk);
+    assert.equal(entries, 4);
+  }
 });
 
-test('after a power cut, or a failing call, at every step each appended point is there', async () => {
-  const file = '/dead/letter.jsonl';
-  const script = async (disk: FakeDisk): Promise<string[]> => {
-    const kept: string[] = [];
-    for (const text of ['a', 'b', 'c'])
-      await DeadLetter.open(file, disk)
-        .then((deadLetter) => deadLetter.append([point(text)]))
+test('when all its files have reached the limit nothing more is taken, until there is room again', async (t) => {
+  const file = path.join(await tempDir(t), 'dead-letter.jsonl');
+  const deadLetter = await DeadLetter.open(file, nodeDisk, TEXT_OF_CPU.length * 3);
+  await deadLetter.append([point('cpu v=1')]);
+  await writeFile(`${file}.taken`, TEXT_OF_CPU);
+  await deadLetter.append([point('cpu v=1')]);
+  const full = {
+    code: 'SPILL_FULL',
+    message: `the dead letters in ${file} have reached 354 bytes: retry or discard them`,
+  };
+  await assert.rejects(deadLetter.append([point('cpu v=2')]), full);
+  assert.equal(await readFile(file, 'utf8'), TEXT_OF_CPU + TEXT_OF_CPU);
+  await rm(`${file}.taken`);
+  await deadLetter.append([point('cpu v=1')]);
+  await assert.rejects(deadLetter.append([point('cpu v=2')]), full);
+});
+
+const FILE = '/dead/letter.jsonl';
+
+/** What can be read of the file; what is left of a failure is not JSON, but stands for itself. */
+function lettersOf(disk: FakeDisk): string[] {
+  const lines = disk.files().get(FILE)?.toString().split('\n') ?? [];
+  return lines.flatMap((line) => decodeDeadPoint(line)?.line.toString() ?? []);
+}
+
+/** Appends in two processes; returns what was confirmed. */
+async function appendAll(disk: FakeDisk): Promise<string[]> {
+  const kept: string[] = [];
+  for (const texts of [
+    ['a', 'b', 'c'],
+    ['d', 'e'],
+  ]) {
+    const deadLetter = await DeadLetter.open(FILE, disk).catch(() => undefined);
+    for (const text of texts) {
+      await deadLetter
+        ?.append([point(text)])
         .then(() => kept.push(text))
         .catch(() => undefined);
-    return kept;
-  };
-  const linesOf = (disk: FakeDisk): string[] => {
-    const lines = disk.files().get(file)?.toString().split('\n') ?? [];
-    return lines.slice(0, -1).map((line) => (JSON.parse(line) as { line: string }).line);
-  };
+    }
+  }
+  return kept;
+}
 
-  for (let step = 1; step < 40; step++) {
-    const cut = new FakeDisk();
-    cut.cutAt = step;
-    const kept = await script(cut);
-    const after = cut.afterPowerCut(() => 'lost');
-    assert.deepEqual(linesOf(after).slice(0, kept.length), kept, `power cut at step ${step}`);
-
-    const full = new FakeDisk();
-    full.faultCode = 'ENOSPC';
-    full.faultFrom = step;
-    full.faultTo = step + 1;
-    assert.deepEqual(await script(full), linesOf(full), `disk full at step ${step}`);
+test('whatever fails, and then the power, what was appended is there and can be read', async () => {
+  const fates: Record<string, () => Fate> = {
+    kept: () => 'kept',
+    lost: () => 'lost',
+    zeros: () => 'zeros',
+  };
+  const steps = new FakeDisk();
+  await appendAll(steps);
+  for (const length of [0, 1, 2, 3, 6]) {
+    for (let from = 1; from <= steps.steps; from++) {
+      for (let cutAt = from; cutAt <= steps.steps + 20; cutAt++) {
+        const disk = new FakeDisk();
+        Object.assign(disk, { faultFrom: from, faultTo: from + length, faultyPart: 1, cutAt });
+        const kept = await appendAll(disk);
+        for (const [name, fate] of Object.entries(fates)) {
+          const found = new Set(lettersOf(disk.afterPowerCut(fate)));
+          const hint = `${length} failures from ${from} on, power cut at ${cutAt}, ${name}`;
+          assert.deepEqual(
+            kept.filter((text) => !found.has(text)),
+            [],
+            hint,
+          );
+        }
+      }
+    }
   }
 });

@@ -52,26 +52,20 @@ export class Machine {
 
   diskOf(process: Process): Disk {
     const disk = this.#disk;
-    const callOn =
-      (file: string): Caller =>
-      (kind, run) =>
-        this.#call(
-          { kind: file.includes('/dead-letter') ? spared(kind) : kind, process, disk },
-          run,
-        );
+    const call: Caller = (kind, run) => this.#call({ kind, process, disk }, run);
     return {
-      makeDirectory: (directory) => callOn(directory)('names', () => disk.makeDirectory()),
-      list: (directory) => callOn(directory)('look', () => disk.list(directory)),
+      makeDirectory: () => call('names', () => disk.makeDirectory()),
+      list: (directory) => call('look', () => disk.list(directory)),
       open: (file, mode) =>
-        callOn(file)(mode === 'create' ? 'names' : 'look', async () =>
-          guarded(await disk.open(file, mode), callOn(file)),
+        call(mode === 'create' ? 'names' : 'look', async () =>
+          guarded(await disk.open(file, mode), call),
         ),
-      rename: (from, to) => callOn(to)('names', () => disk.rename(from, to)),
-      link: (from, to) => callOn(to)('names', () => disk.link(from, to)),
-      remove: (file) => callOn(file)('clean up', () => disk.remove(file)),
-      syncDirectory: (directory) => callOn(directory)('sync', () => disk.syncDirectory()),
-      space: (directory) => callOn(directory)('look', () => disk.space()),
-      handOver: (file) => callOn(file)('look', () => disk.handOver()),
+      rename: (from, to) => call('names', () => disk.rename(from, to)),
+      link: (from, to) => call('names', () => disk.link(from, to)),
+      remove: (file) => call('clean up', () => disk.remove(file)),
+      syncDirectory: () => call('sync', () => disk.syncDirectory()),
+      space: () => call('look', () => disk.space()),
+      handOver: () => call('look', () => disk.handOver()),
     };
   }
 
@@ -120,14 +114,6 @@ export class Machine {
     if (this.mood === 'flaky') return this.#random.chance(0.25) ? 'EIO' : undefined;
     return undefined;
   }
-}
-
-/**
- * Of dead letters only writing fails: a file whose sync and whose truncation have failed holds bytes that can be read and
- * are not on the disk, and a name whose sync has failed is not synced again. Then a power cut takes letters with it.
- */
-function spared(kind: Call): Call {
-  return kind === 'write' || kind === 'look' ? kind : 'read';
 }
 
 function guarded(file: DiskFile, call: Caller): DiskFile {
