@@ -79,3 +79,22 @@ test('a policy name that no server would read is refused here', async (t) => {
   assert.deepEqual(proxy.logged('backend is catching up'), []);
   assert.equal((await write('x'.repeat(1024))).status, 204);
 });
+
+test('a hung backend holds up no write to routes without it (W9)', async (t) => {
+  const [a, b] = [await scriptedBackend(t), await scriptedBackend(t, 'hang')];
+  const pair = pairConfig([a.url, b.url], { spillAfter: 20_000, timeout: 30_000 });
+  const proxy = await startProxy(t, { ...pair, keymaps: { free: ['a'], held: ['a', 'b'] } });
+  await drained(proxy);
+  const answered: string[] = [];
+  const write = async (name: string, index: number): Promise<void> => {
+    const { status } = await proxy.request('/write?db=metrics', { body: `${name} v=1 ${index}` });
+    answered.push(`${name} ${status}`);
+  };
+  const held = Array.from({ length: 50 }, (_, index) => write('held', index));
+  await b.received(1);
+  for (let index = 0; index < 50; index++) await write('free', index);
+  assert.deepEqual(answered, Array(50).fill('free 204'));
+  await b.down();
+  await Promise.all(held);
+  assert.deepEqual(answered.slice(50), Array(50).fill('held 204'));
+});

@@ -1,10 +1,11 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
+import { startInfluxd } from '../support/influxd.ts';
 import { startProxy } from '../support/proxy.ts';
 import { scriptedBackend } from '../support/scripted-backend.ts';
 import { tcpProxy } from '../support/tcp-proxy.ts';
 import { Load } from './load.ts';
-import { drained, empty, isComplete, pairConfig, startPair } from './replica-pair.ts';
+import { DB, drained, empty, isComplete, pairConfig, startPair } from './replica-pair.ts';
 
 /** `spillAfter` (500 ms) and what a machine that runs much else may add. */
 const PROMPT_MS = 3_000;
@@ -143,4 +144,29 @@ test('a replica that is merely slow gets every point once', async (t) => {
   await drained(proxy);
   assert.equal(slow.writes.join(''), 'm v=1 1\nm v=2 1\nm v=3 1\n');
   assert.equal(fast.writes.join(''), 'm v=1 1\nm v=2 1\nm v=3 1\n');
+});
+
+test('what is spilled and larger than a server takes at a time goes in pieces', async (t) => {
+  const settings = { http: { 'max-body-size': 20_000 } };
+  const [a, b] = await Promise.all([startInfluxd(t, { settings }), startInfluxd(t, { settings })]);
+  await Promise.all([a, b].map((influxd) => influxd.createDatabase(DB)));
+  const network = await tcpProxy(t, b.port);
+  const proxy = await startProxy(
+    t,
+    pairConfig([a.url, network.url], { gzip: false, spillAfter: 8_000 }),
+  );
+  await drained(proxy);
+  await network.cut();
+  // The last one is too large for good.
+  const lines = Array.from({ length: 2_000 }, (_, index) => `m,t=t${index} v=${index} ${index}`);
+  const body = `${lines.join('\n')}\nm,t=long v="${'x'.repeat(30_000)}" 1`;
+  const answer = await proxy.request('/write?db=metrics', { body });
+  assert.equal(answer.status, 413, 'of the server that is there');
+  await network.restore();
+  await drained(proxy);
+  const rows = await a.rows(DB, 'm');
+  assert.equal(rows.length, 2_000);
+  assert.deepEqual(await b.rows(DB, 'm'), rows);
+  const meta = (await proxy.meta()).backends['b'] as { deadLetters?: number } | undefined;
+  assert.equal(meta?.deadLetters, 1);
 });
