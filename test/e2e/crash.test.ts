@@ -63,7 +63,7 @@ function seedOf(t: TestContext): number {
   return seed;
 }
 
-test('kill -9 at any instant loses and reorders no acknowledged point', async (t) => {
+test('kill -9 at any instant loses and reorders no acknowledged point (D1)', async (t) => {
   const seed = seedOf(t);
   const [a, b] = await startPair(t);
   const network = await tcpProxy(t, b.port);

@@ -90,7 +90,7 @@ test('a body in any form is answered as InfluxDB answers it', async (t) => {
     await same({ body: gzipSync('\n'), headers: GZIP }, 204);
   });
 
-  await t.test('broken gzip', async () => {
+  await t.test('broken gzip (W13)', async () => {
     await same({ body: '', headers: GZIP }, 400);
     await same({ body: line, headers: GZIP }, 400);
     await same({ body: 'm', headers: GZIP }, 400);
@@ -111,7 +111,7 @@ test('a body in any form is answered as InfluxDB answers it', async (t) => {
     await same({ body: Buffer.concat([zipped, Buffer.alloc(12, 0x1f)]), headers: GZIP }, 400);
   });
 
-  await t.test('too large', async () => {
+  await t.test('too large (W7)', async () => {
     const row = 'm,t=x v=1 1\n';
     const fits = row.repeat(Math.floor(MAX_BODY_BYTES / row.length));
     const large = row.repeat(Math.ceil(MAX_BODY_BYTES / row.length));
@@ -211,7 +211,7 @@ test('with too many bytes in flight a write is refused, until there is room', as
   assert.equal((await proxy.request(`/write?db=${DB}`, { body })).status, 204);
 });
 
-test('with a full spill a write is refused, and nothing that was taken is dropped', async (t) => {
+test('with a full spill a write is refused, and nothing that was taken is dropped (D12)', async (t) => {
   const [a, b] = [await scriptedBackend(t), await scriptedBackend(t)];
   const proxy = await startProxy(
     t,

@@ -14,7 +14,7 @@ test('outages', async (t) => {
   const [a, b] = await startPair(t);
   const pair = [a.url, b.url] as const;
 
-  await t.test('a killed replica misses nothing, across a restart of the proxy', async (t) => {
+  await t.test('a killed replica misses nothing, across a restart of the proxy (D3)', async (t) => {
     const proxy = await startProxy(t, pairConfig(pair));
     const load = new Load(t, proxy);
     await load.more(100);
@@ -42,7 +42,7 @@ test('outages', async (t) => {
     await load.assertStored(b, 'b');
   });
 
-  await t.test('outages in a row, of either replica and of both', async (t) => {
+  await t.test('outages in a row, of either replica and of both (D5)', async (t) => {
     await empty([a, b]);
     const proxy = await startProxy(t, pairConfig(pair));
     const load = new Load(t, proxy);
@@ -60,7 +60,7 @@ test('outages', async (t) => {
   });
 
   await t.test(
-    'with every replica down from the start, writes are taken and delivered later',
+    'with every replica down from the start, writes are taken and delivered later (W14)',
     async (t) => {
       await empty([a, b]);
       await Promise.all([a.kill(), b.kill()]);

@@ -61,31 +61,34 @@ test('routing', async (t) => {
     return databases.flatMap(([, db], at) => (rows[at]?.length === 0 ? [] : [db])).join(' ');
   };
 
-  await t.test('a measurement is on the servers of its keymap entry, and on no other', async () => {
-    const check = async (line: string, measurement: string, expected: string): Promise<void> => {
-      assert.deepEqual(await write(proxy, line), STORED, line);
-      assert.equal(await holders(measurement), expected, line);
-    };
-    await check('cpu v=1', 'cpu', 'db_a db_b');
-    await check('cpu.load,host=x v=1', 'cpu.load', 'db_c');
-    await check('é v=1', 'é', 'db_a');
-    await check('constructor v=1', 'constructor', 'db_b');
+  await t.test(
+    'a measurement is on the servers of its keymap entry, and on no other (W11)',
+    async () => {
+      const check = async (line: string, measurement: string, expected: string): Promise<void> => {
+        assert.deepEqual(await write(proxy, line), STORED, line);
+        assert.equal(await holders(measurement), expected, line);
+      };
+      await check('cpu v=1', 'cpu', 'db_a db_b');
+      await check('cpu.load,host=x v=1', 'cpu.load', 'db_c');
+      await check('é v=1', 'é', 'db_a');
+      await check('constructor v=1', 'constructor', 'db_b');
 
-    // No prefixes, no other case
-    await check('cpu.loads v=1', 'cpu.loads', 'db_b db_c');
-    await check('cp v=1', 'cp', 'db_b db_c');
-    await check('CPU v=1', 'CPU', 'db_b db_c');
-    await check('_default_ v=1', '_default_', 'db_b db_c');
-    await check('toString v=1', 'toString', 'db_b db_c');
+      // No prefixes, no other case
+      await check('cpu.loads v=1', 'cpu.loads', 'db_b db_c');
+      await check('cp v=1', 'cp', 'db_b db_c');
+      await check('CPU v=1', 'CPU', 'db_b db_c');
+      await check('_default_ v=1', '_default_', 'db_b db_c');
+      await check('toString v=1', 'toString', 'db_b db_c');
 
-    // Names that are written with escapes, or that only look so (W4)
-    await check(String.raw`a\ b v=1`, 'a b', 'db_a');
-    await check(String.raw`a\,b v=1`, 'a,b', 'db_b');
-    await check(String.raw`a\b v=1`, String.raw`a\b`, 'db_c');
-    await check('"q" v=1', '"q"', 'db_c');
-  });
+      // Names that are written with escapes, or that only look so (W4)
+      await check(String.raw`a\ b v=1`, 'a b', 'db_a');
+      await check(String.raw`a\,b v=1`, 'a,b', 'db_b');
+      await check(String.raw`a\b v=1`, String.raw`a\b`, 'db_c');
+      await check('"q" v=1', '"q"', 'db_c');
+    },
+  );
 
-  await t.test('one body is taken apart, whatever its lines hold', async () => {
+  await t.test('one body is taken apart, whatever its lines hold (W2, W5)', async () => {
     const lines = [
       '# a comment, not a measurement (W5)',
       '',

@@ -29,7 +29,7 @@ test('SIGTERM under load', async (t) => {
     await load.assertStored(b, 'b');
   });
 
-  await t.test('loses nothing while a backend hangs', async (t) => {
+  await t.test('loses nothing while a backend hangs (D15)', async (t) => {
     await empty([a, b]);
     const proxy = await startProxy(t, pairConfig([a.url, b.url], { spillAfter: 10_000 }));
     const load = new Load(t, proxy, 8);

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import { measurementName } from '../../src/lineprotocol/measurement.ts';
 
-test('measurementName undoes the escapes that SHOW MEASUREMENTS of influxd 1.6.7 undoes', () => {
+test('measurementName undoes the escapes that SHOW MEASUREMENTS of influxd 1.6.7 undoes (W4)', () => {
   const check = (escaped: string, expected: string): void => {
     const body = Buffer.from(`before ${escaped},after`);
     assert.equal(measurementName(body, 7, body.length - 6), expected, escaped);

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import { collect, pointTexts } from './collect.ts';
 
-test('a body is split where InfluxDB splits it', () => {
+test('a body is split where InfluxDB splits it (W5)', () => {
   const check = (body: string, ...expected: string[]): void => {
     assert.deepEqual(pointTexts(Buffer.from(body, 'latin1')), expected, JSON.stringify(body));
   };
@@ -73,7 +73,7 @@ test('measurementEnd is the offset of the separator after the measurement', () =
   check('\\  v=1', 2);
 });
 
-test('timed says whether there is a timestamp', () => {
+test('timed says whether there is a timestamp (D20)', () => {
   const check = (line: string, expected: boolean): void => {
     assert.deepEqual(
       collect(Buffer.from(line)).points.map(({ timed }) => timed),

@@ -138,7 +138,7 @@ async function everyCut(
   }
 }
 
-test('what was acknowledged survives a power cut at every step', async () => {
+test('what was acknowledged survives a power cut at every step (D7)', async () => {
   const steps = await everyCut(() => undefined, assertRecovered);
   assert.ok(steps > 100, `only ${steps} steps`);
 });

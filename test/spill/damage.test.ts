@@ -104,7 +104,7 @@ test('any byte of a spill flipped: every other record is delivered, nothing corr
   }
 });
 
-test('any file of a spill cut anywhere: what is left of it is delivered', async () => {
+test('any file of a spill cut anywhere: what is left of it is delivered (D8)', async () => {
   for (const how of ['closed', 'crash'] as const) {
     const files = await sample(how);
     for (const [name, bytes] of files) {

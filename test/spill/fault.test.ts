@@ -123,7 +123,7 @@ async function everyFault(code: string, length: number): Promise<void> {
   }
 }
 
-test('a full or failing disk, at any step, rejects appends and harms no other record', async () => {
+test('a full or failing disk, at any step, rejects appends and harms no other record (D11)', async () => {
   await everyFault('ENOSPC', 1);
   await everyFault('EIO', 1);
 });

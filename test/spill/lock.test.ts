@@ -42,7 +42,7 @@ async function assertLocked(directory: string): Promise<void> {
   });
 }
 
-test('a directory has one owner, within a process too', async (t) => {
+test('a directory has one owner, within a process too (D13, D14)', async (t) => {
   const directory = await tempDir(t);
   const lock = await DirectoryLock.acquire(directory, systemClock);
   await assertLocked(directory);

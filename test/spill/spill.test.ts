@@ -182,7 +182,7 @@ test('close finishes what was appended and refuses what comes after', async () =
   assert.deepEqual(textsOf(await drain(await openSpill({ disk }))), ['a']);
 });
 
-test('many append while one delivers: nothing is lost, doubled or out of order', async (t) => {
+test('many append while one delivers: nothing is lost, doubled or out of order (D9, D10)', async (t) => {
   const spill = await openSpill({ directory: await tempDir(t), segmentBytes: 2000 });
   const found: number[] = [];
   let isAppending = true;

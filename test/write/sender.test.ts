@@ -120,7 +120,7 @@ test('a backend is complete when its final cursor is synced, not before', async 
   assert.deepEqual(backend.writes.slice(1), ['first v=0 0\n', 'second v=0 0\n', 'third v=0 0\n']);
 });
 
-test('a record stays until the backend has taken it', async (t) => {
+test('a record stays until the backend has taken it (D4)', async (t) => {
   const { backend, spill, sender, deliver } = await bench(t);
   backend.answer(503, 500, 'reset', { status: 503 }, 204);
   await deliver('m').verdicts;
@@ -131,7 +131,7 @@ test('a record stays until the backend has taken it', async (t) => {
   assert.equal(spill.backlog.records, 0);
 });
 
-test('newer batches wait behind the backlog, and all arrive in order', async (t) => {
+test('newer batches wait behind the backlog, and all arrive in order (D16)', async (t) => {
   const { backend, sender, deliver } = await bench(t);
   let goOn: () => void = () => undefined;
   const when = new Promise<void>((resolve) => {
