@@ -23,6 +23,7 @@ import type { Disk } from './spill/disk.ts';
 import { FreeSpace } from './spill/free-space.ts';
 import { DirectoryLock } from './spill/lock.ts';
 import { Admission } from './write/admission.ts';
+import { Compressor } from './write/compressor.ts';
 import { StatementPath } from './write/statement-path.ts';
 import { WritePath } from './write/write-path.ts';
 
@@ -107,7 +108,7 @@ export class Daemon {
     this.#writePath = new WritePath({
       keymap: this.#keymap,
       ...{ senders, admission },
-      gzipLevel: config.proxy.gzipLevel,
+      compressor: new Compressor({ level: config.proxy.gzipLevel }),
       maxBytes: config.proxy.maxInflatedSize,
       budget: parts.budget,
       counters: this.#counters,

@@ -1,7 +1,4 @@
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
-
-const compress = promisify(gzip);
+import type { Compressor } from './compressor.ts';
 
 /** Lines of one request that share one route: what a verdict is given on. */
 export interface Part {
@@ -35,17 +32,17 @@ export class Batch {
   /** The age of its oldest part decides how long a backend may take. */
   readonly arrivedAt: number;
   readonly reservedBytes: number;
-  readonly #gzipLevel: number;
+  readonly #compressor: Compressor;
   #gzipped: Promise<Buffer> | undefined;
 
-  constructor(target: WriteTarget, parts: readonly Part[], gzipLevel: number) {
+  constructor(target: WriteTarget, parts: readonly Part[], compressor: Compressor) {
     this.target = target;
     this.parts = parts;
     this.points = parts.reduce((sum, part) => sum + part.points, 0);
     this.bytes = parts.reduce((sum, part) => sum + part.payload.length, 0);
     this.arrivedAt = Math.min(...parts.map((part) => part.arrivedAt));
     this.reservedBytes = parts.reduce((sum, part) => sum + part.reservedBytes, 0);
-    this.#gzipLevel = gzipLevel;
+    this.#compressor = compressor;
   }
 
   plain(): Buffer {
@@ -60,9 +57,7 @@ export class Batch {
 
   #gzip(): Promise<Buffer> {
     const members = this.parts.flatMap(({ gzipped }) => gzipped ?? []);
-    if (members.length < this.parts.length) {
-      return compress(this.plain(), { level: this.#gzipLevel });
-    }
+    if (members.length < this.parts.length) return this.#compressor.gzip(this.plain());
     return Promise.resolve(joined(members));
   }
 }

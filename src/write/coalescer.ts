@@ -1,6 +1,7 @@
 import type { Budget } from '../core/budget.ts';
 import type { CancelTimer, Clock } from '../core/time.ts';
 import { Batch, type Part, type WriteTarget } from './batch.ts';
+import type { Compressor } from './compressor.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Takes batches of one backend, in the order of the calls. */
@@ -24,7 +25,7 @@ export interface CoalescerOptions {
   readonly maxPoints: number;
   /** The longest time that a part waits for others, milliseconds. */
   readonly maxWaitMs: number;
-  readonly gzipLevel: number;
+  readonly compressor: Compressor;
 }
 
 interface Waiting {
@@ -88,9 +89,9 @@ export class Coalescer {
   }
 
   #dispatch(waiting: readonly Waiting[]): void {
-    const { target, destinations, gzipLevel } = this.#options;
+    const { target, destinations, compressor } = this.#options;
     const parts = waiting.map(({ part }) => part);
-    const batch = new Batch(target, parts, gzipLevel);
+    const batch = new Batch(target, parts, compressor);
     const deliveries = destinations.map((destination) => destination.deliver(batch));
     this.#account(batch, deliveries);
     const verdicts = deliveries.map((delivery) => delivery.verdicts);

@@ -9,6 +9,7 @@ import type { Keymap, Route } from '../routing/keymap.ts';
 import type { Admission } from './admission.ts';
 import { shareKey, type Part, type WriteTarget } from './batch.ts';
 import { Coalescer } from './coalescer.ts';
+import type { Compressor } from './compressor.ts';
 import { RouteCache } from './route-cache.ts';
 import type { Sender } from './sender.ts';
 import { type Lines, Splitter } from './splitter.ts';
@@ -31,7 +32,7 @@ export interface WritePathDeps {
   readonly keymap: Keymap;
   readonly senders: ReadonlyMap<string, Sender>;
   readonly admission: Admission;
-  readonly gzipLevel: number;
+  readonly compressor: Compressor;
   /** Of one request's lines, which timestamps from here make longer. */
   readonly maxBytes: number;
   readonly budget: Budget;
@@ -149,7 +150,7 @@ export class WritePath {
         destinations: this.#sendersOf(route),
         maxPoints: this.#limit(route, ({ maxRowLimit }) => maxRowLimit),
         maxWaitMs: this.#limit(route, ({ interval }) => interval),
-        gzipLevel: this.#deps.gzipLevel,
+        compressor: this.#deps.compressor,
       },
       this.#deps.clock,
       this.#deps.budget,

@@ -4,6 +4,7 @@ import { scanLines } from '../../src/lineprotocol/scanner.ts';
 import { Keymap } from '../../src/routing/keymap.ts';
 import { checksumOf, decodeHeader, encodeHeader } from '../../src/spill/record.ts';
 import { Batch, type Part } from '../../src/write/batch.ts';
+import { Compressor } from '../../src/write/compressor.ts';
 import { Splitter } from '../../src/write/splitter.ts';
 import { bodyOf } from './lines.ts';
 import { type Row, whole } from './report.ts';
@@ -82,7 +83,11 @@ async function gzipBatch(turn: number): Promise<number> {
     const payload = body.subarray(index * bytes, (index + 1) * bytes);
     return { payload, points: LINES / 10, arrivedAt: 0, reservedBytes: 0 };
   });
-  const batch = new Batch({ routeId: 0, rp: '', precision: 'ns' }, parts, 1);
+  const batch = new Batch(
+    { routeId: 0, rp: '', precision: 'ns' },
+    parts,
+    new Compressor({ level: 1 }),
+  );
   await batch.gzipped();
   return batch.points;
 }

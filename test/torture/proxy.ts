@@ -9,6 +9,7 @@ import { DeadLetter } from '../../src/spill/dead-letter.ts';
 import type { Disk } from '../../src/spill/disk.ts';
 import { Spill } from '../../src/spill/spill.ts';
 import { Admission } from '../../src/write/admission.ts';
+import { Compressor } from '../../src/write/compressor.ts';
 import { Sender } from '../../src/write/sender.ts';
 import { StatementPath } from '../../src/write/statement-path.ts';
 import type { WriteError } from '../../src/write/verdict.ts';
@@ -72,7 +73,8 @@ export class Proxy {
     this.#statements = new StatementPath({ senders, admission });
     this.writePath = new WritePath({
       ...{ keymap, senders, admission },
-      gzipLevel: plan.gzipLevel,
+      // Nothing inline: what is compressed may end in any order.
+      compressor: new Compressor({ level: plan.gzipLevel, inlineBytes: 0 }),
       maxBytes: plan.maxInflightBytes,
       budget: this.budget,
       counters: new Counters(),

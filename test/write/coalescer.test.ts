@@ -5,7 +5,7 @@ import type { Batch } from '../../src/write/batch.ts';
 import { Coalescer, type Delivery, type Destination } from '../../src/write/coalescer.ts';
 import { STORED, type Verdict } from '../../src/write/verdict.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { partOf, TARGET } from './parts.ts';
+import { COMPRESSOR, partOf, TARGET } from './parts.ts';
 
 /** A backend that notes what it gets and answers when the test says so. */
 class Inbox implements Destination {
@@ -34,7 +34,7 @@ function open(maxPoints = 10, maxWaitMs = 1_000) {
   const budget = new Budget(1_000_000);
   const [fast, slow] = [new Inbox(), new Inbox()];
   const coalescer = new Coalescer(
-    { target: TARGET, destinations: [fast, slow], maxPoints, maxWaitMs, gzipLevel: 1 },
+    { target: TARGET, destinations: [fast, slow], maxPoints, maxWaitMs, compressor: COMPRESSOR },
     clock,
     budget,
   );

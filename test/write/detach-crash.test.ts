@@ -10,6 +10,7 @@ import { DeadLetter } from '../../src/spill/dead-letter.ts';
 import { DetachedMarker } from '../../src/spill/detached-marker.ts';
 import { FreeSpace } from '../../src/spill/free-space.ts';
 import { Spill } from '../../src/spill/spill.ts';
+import { Compressor } from '../../src/write/compressor.ts';
 import { Detachment } from '../../src/write/detachment.ts';
 import { Admission } from '../../src/write/admission.ts';
 import { Sender } from '../../src/write/sender.ts';
@@ -47,7 +48,7 @@ class Bench {
       keymap,
       senders: this.#senders,
       admission: new Admission(keymap.routes, this.#senders),
-      gzipLevel: 1,
+      compressor: new Compressor({ level: 1 }),
       maxBytes: 1e9,
       budget: new Budget(1e9),
       counters: new Counters(),

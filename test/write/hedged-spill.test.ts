@@ -14,7 +14,7 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { FakeDisk } from '../support/fake-disk.ts';
 import { fakeLog } from '../support/fake-log.ts';
 import { neverDetached } from '../support/never-detached.ts';
-import { partOf, TARGET } from './parts.ts';
+import { COMPRESSOR, partOf, TARGET } from './parts.ts';
 
 const REFUSED: Outcome = { kind: 'refused', status: 400, error: 'no', scope: 'lines' };
 
@@ -69,7 +69,7 @@ async function open(t: TestContext, disk: FakeDisk, clock: FakeClock): Promise<B
     const part = partOf(name, points, clock.now());
     assert.ok(sender.tryReserve(part.reservedBytes));
     const delivery: { kinds?: string[] } = {};
-    void sender.deliver(new Batch(TARGET, [part], 1)).verdicts.then((verdicts) => {
+    void sender.deliver(new Batch(TARGET, [part], COMPRESSOR)).verdicts.then((verdicts) => {
       delivery.kinds = verdicts.map(({ kind }) => kind);
     });
     return delivery;

@@ -4,12 +4,12 @@ import { Batch } from '../../src/write/batch.ts';
 import { Lane } from '../../src/write/lane.ts';
 import { BatchShipment } from '../../src/write/shipment.ts';
 import { STORED } from '../../src/write/verdict.ts';
-import { partOf, TARGET } from './parts.ts';
+import { COMPRESSOR, partOf, TARGET } from './parts.ts';
 
 function laneOf(...points: number[]): { lane: Lane; shipments: BatchShipment[] } {
   const lane = new Lane();
   const shipments = points.map(
-    (count) => new BatchShipment(new Batch(TARGET, [partOf('m', count)], 1)),
+    (count) => new BatchShipment(new Batch(TARGET, [partOf('m', count)], COMPRESSOR)),
   );
   for (const shipment of shipments) lane.push(shipment);
   return { lane, shipments };

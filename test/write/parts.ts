@@ -1,4 +1,7 @@
 import type { Part } from '../../src/write/batch.ts';
+import { Compressor } from '../../src/write/compressor.ts';
+
+export const COMPRESSOR = new Compressor({ level: 1 });
 
 export const TARGET = { routeId: 0, rp: '', precision: 'ns' } as const;
 

@@ -14,7 +14,7 @@ import { fakeLog } from '../support/fake-log.ts';
 import { neverDetached } from '../support/never-detached.ts';
 import { type ScriptedBackend, scriptedBackend, type Step } from '../support/scripted-backend.ts';
 import { HeldDisk } from './held-disk.ts';
-import { partOf, TARGET } from './parts.ts';
+import { COMPRESSOR, partOf, TARGET } from './parts.ts';
 
 const OPTIONS = {
   name: 'a',
@@ -74,7 +74,7 @@ async function bench(t: TestContext, options: Partial<typeof OPTIONS> = {}): Pro
   const deliver = (name: string): ReturnType<Bench['deliver']> => {
     const part = partOf(name, 1, systemClock.now());
     assert.ok(sender.tryReserve(part.reservedBytes));
-    const { verdicts } = sender.deliver(new Batch(TARGET, [part], 1));
+    const { verdicts } = sender.deliver(new Batch(TARGET, [part], COMPRESSOR));
     const delivery: ReturnType<Bench['deliver']> = { verdicts };
     verdicts.then(
       (all) => {
@@ -207,7 +207,7 @@ test('one refused line among the requests of many clients costs few requests, an
   const batch = new Batch(
     TARGET,
     names.map((name) => partOf(name, 1, systemClock.now())),
-    1,
+    COMPRESSOR,
   );
   assert.ok(sender.tryReserve(batch.reservedBytes));
   const verdicts = await sender.deliver(batch).verdicts;
