@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type IncomingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { Readable } from 'node:stream';
 
 /** What a handler answers. */
 export interface Reply {
@@ -71,43 +70,43 @@ export function corsHeaders({ origin }: IncomingHttpHeaders): readonly string[] 
 }
 
 /**
- * Sends the reply with its own headers and `common` (names and values in turn). Resolves when it has been handed to the
- * socket, or the client has gone; a cut answer cuts the connection. Rejects when a header cannot be sent; then
- * nothing was.
+ * Sends the reply with its own headers and `common` (names and values in turn); a cut answer cuts the connection. Throws
+ * when a header cannot be sent; then nothing was.
  */
-export async function send(
-  response: ServerResponse,
-  reply: Reply,
-  common: readonly string[],
-): Promise<void> {
+export function send(response: ServerResponse, reply: Reply, common: readonly string[]): void {
   const { status, body } = reply;
-  const isStream = typeof body === 'object' && !Buffer.isBuffer(body);
   if (response.destroyed) {
-    if (isStream) body.destroy();
+    if (body instanceof Readable) body.destroy();
     return;
   }
   // A list, because Node takes one as it is, at half the cost of an object.
   const headers = [...common, ...Object.entries(reply.headers ?? {}).flat()];
-  if (!isStream) {
-    if (body !== undefined) headers.push('Content-Length', String(Buffer.byteLength(body)));
-    response.writeHead(status, STATUS_CODES[status], headers).end(body);
-    return;
+  if (body !== undefined && !(body instanceof Readable)) {
+    headers.push('Content-Length', String(Buffer.byteLength(body)));
   }
-  // Without this a client of HTTP/1.0, whose answers end with the connection, would take half an answer for a whole one.
-  const reset = (): void => {
-    response.socket?.resetAndDestroy();
-  };
-  if (body.errored !== null) {
-    reset();
-    return;
-  }
-  body.once('error', reset);
   try {
     response.writeHead(status, STATUS_CODES[status], headers);
   } catch (error) {
-    body.off('error', reset).destroy();
+    if (body instanceof Readable) body.destroy();
     throw error;
   }
-  // An upstream that breaks midway must not look like a complete answer: pipeline destroys the connection.
-  await pipeline(body, response).catch(() => undefined);
+  if (body instanceof Readable) pass(body, response);
+  else response.end(body);
+}
+
+/**
+ * An upstream that breaks midway must not look like a complete answer, as it would to a client of HTTP/1.0, whose answers
+ * end with the connection: that is reset. By events, because `pipeline` takes a tenth of the CPU time of a small query.
+ */
+function pass(body: Readable, response: ServerResponse): void {
+  const reset = (): void => {
+    if (!body.readableEnded) response.socket?.resetAndDestroy();
+  };
+  if (body.destroyed) {
+    reset();
+    return;
+  }
+  body.once('error', reset).once('close', reset);
+  response.once('error', reset).once('close', () => body.destroy());
+  body.pipe(response);
 }

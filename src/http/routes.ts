@@ -81,7 +81,7 @@ export function router(options: RouterOptions) {
     // Drops what the handler left of the body: a client may read nothing before it has sent all.
     if (!request.readableEnded) request.resume();
     try {
-      await send(response, reply, headers);
+      send(response, reply, headers);
     } catch (error) {
       logFailure(exchange, error, options.log);
       sendFailure(exchange, headersOf(exchange, options));
@@ -125,7 +125,7 @@ function sendFailure(exchange: Exchange, headers: readonly string[]): void {
   }
   const reply = errorReply(502, 'the answer of the server cannot be passed on');
   const typed = [...headers, 'Content-Type', 'application/json'];
-  void send(response, withBody(reply, exchange), typed);
+  send(response, withBody(reply, exchange), typed);
 }
 
 function logFailure({ requestId }: Exchange, error: unknown, log: Log): void {

@@ -1,12 +1,13 @@
 import { strict as assert } from 'node:assert';
 import { once } from 'node:events';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { test, type TestContext } from 'node:test';
 import { type Handler, router } from '../../src/http/routes.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import { eventually } from '../support/eventually.ts';
 import { fakeLog } from '../support/fake-log.ts';
 import { httpRequest } from '../support/http-client.ts';
+import { rawExchange } from '../support/raw-exchange.ts';
 
 interface Bench {
   readonly url: string;
@@ -56,6 +57,40 @@ test('an answer with a header that HTTP does not allow becomes a 502', async (t)
     log.lines.map(({ message }) => message),
     ['request failed', 'request failed'],
   );
+});
+
+test('an answer whose source breaks off is reset, so that nobody takes it for a whole one', async (t) => {
+  let body = new PassThrough();
+  const { url } = await open(t, () => ({ status: 200, body }));
+  const check = async (spoil: () => void, arrives: string): Promise<void> => {
+    body = new PassThrough();
+    // As whoever hands a body over: nobody may die of its end.
+    body.on('error', () => undefined);
+    if (arrives === '') spoil();
+    else body.write(arrives);
+    const until = (received: string): boolean => {
+      if (received.endsWith(arrives)) spoil();
+      return false;
+    };
+    // The end of a connection is the end of an answer to HTTP/1.0.
+    const answer = rawExchange(url, 'GET / HTTP/1.0\r\n\r\n', { until });
+    await assert.rejects(answer, { code: 'ECONNRESET' });
+  };
+
+  await check(() => body.destroy(new Error('broken')), 'half');
+  await check(() => body.destroy(), 'half');
+  await check(() => body.destroy(new Error('broken')), '');
+  await check(() => body.destroy(), '');
+});
+
+test('a source ends when its reader goes', async (t) => {
+  const body = new PassThrough();
+  const { url } = await open(t, () => ({ status: 200, body }));
+  body.write('half');
+  await rawExchange(url, 'GET / HTTP/1.0\r\n\r\n', {
+    until: (received) => received.endsWith('half'),
+  });
+  await eventually('its end', () => body.destroyed);
 });
 
 test('who is answered while the proxy shuts down is told that the connection ends', async (t) => {
