@@ -7,6 +7,14 @@ export type Failure = Extract<Outcome, { kind: 'failed' }>;
 export type Rejection = Exclude<Outcome, { kind: 'stored' | 'failed' }>;
 type Send = (payload: Buffer) => Promise<Outcome>;
 
+export interface SearchMeans {
+  readonly send: Send;
+  /** Each costs about two requests. */
+  readonly maxRefusals: number;
+  /** Nobody may wait for the search any longer. */
+  readonly isLate?: () => boolean;
+}
+
 /** `failed`: the backend stopped answering midway; what was sent before may be sent again. */
 export type SearchResult = ({ readonly kind: 'searched' } & Found) | Failure;
 
@@ -34,10 +42,13 @@ export function isRejection(outcome: Outcome): outcome is Rejection {
 export async function judge(
   payload: Buffer,
   answer: Rejection,
-  by: { readonly send: Send; readonly isSuspect: boolean },
+  by: { readonly send: Send; readonly isSuspect: boolean; readonly isLate: () => boolean },
 ): Promise<Verdict | Failure> {
-  const maxRefusals = by.isSuspect ? MAX_SUSPECT_REFUSALS : MAX_LIVE_REFUSALS;
-  const search = await findRefused(payload, answer, { send: by.send, maxRefusals });
+  const { send, isSuspect, isLate } = by;
+  const maxRefusals = isSuspect ? MAX_SUSPECT_REFUSALS : MAX_LIVE_REFUSALS;
+  // Lines that are too large together are not at fault: they go to the spill rather than being refused for the time it takes.
+  const means = answer.kind === 'refused' ? { send, maxRefusals, isLate } : { send, maxRefusals };
+  const search = await findRefused(payload, answer, means);
   if (search.kind === 'failed') return search;
   const [first] = search.refused;
   if (first === undefined && search.expired === 0) return STORED;
@@ -51,15 +62,15 @@ export async function judge(
  * Cuts lines that a backend has refused into pieces until each piece is stored, or refused as a whole: only a 204 proves
  * that lines are stored, because influxd names the first failing shard only. Lines that the words of the refusal are about
  * are one piece, which costs two requests for each kind of fault; else a piece is halved: one bad line in n costs about
- * 2 log2(n) requests. After `maxRefusals`, each of which costs about two requests, what is left of a refused piece counts as
- * refused. Pieces that are only too large do not count: what fits into a request is known in the end.
+ * 2 log2(n) requests. After `maxRefusals`, or when it is late, what is left of a refused piece counts as refused: as far as
+ * anybody knows influxd has stored the good lines among them. Pieces that are only too large do not count: what fits into a request is known in the end.
  */
 export async function findRefused(
   payload: Buffer,
   answer: Rejection,
-  by: { readonly send: Send; readonly maxRefusals: number },
+  means: SearchMeans,
 ): Promise<SearchResult> {
-  return new Search(payload, by).run(answer);
+  return new Search(payload, means).run(answer);
 }
 
 class Search {
@@ -68,13 +79,11 @@ class Search {
   #refusals = 0;
   #isExact = true;
   readonly #payload: Buffer;
-  readonly #send: Send;
-  readonly #maxRefusals: number;
+  readonly #means: SearchMeans;
 
-  constructor(payload: Buffer, by: { readonly send: Send; readonly maxRefusals: number }) {
+  constructor(payload: Buffer, means: SearchMeans) {
     this.#payload = payload;
-    this.#send = by.send;
-    this.#maxRefusals = by.maxRefusals;
+    this.#means = means;
   }
 
   async run(answer: Rejection): Promise<SearchResult> {
@@ -97,13 +106,14 @@ class Search {
     return undefined;
   }
 
-  /** Undefined when there were too many refusals. */
+  /** Undefined when the search must end. */
   async #request(lines: readonly Line[]): Promise<Outcome | undefined> {
-    if (this.#refusals === this.#maxRefusals) {
+    const { send, maxRefusals, isLate } = this.#means;
+    if (this.#refusals === maxRefusals || isLate?.() === true) {
       this.#isExact = false;
       return undefined;
     }
-    const outcome = await this.#send(this.#join(lines));
+    const outcome = await send(this.#join(lines));
     const isRefusal =
       outcome.kind === 'refused' || (outcome.kind === 'too large' && lines.length === 1);
     if (isRefusal) this.#refusals += 1;

@@ -88,6 +88,7 @@ export class Sender implements Destination, Member {
       onLateAnswer: (sequence) => {
         this.#replayer.markDelivered(sequence);
       },
+      isLate: ({ arrivedAt }) => deps.clock.now() - arrivedAt > options.spillAfter / 2,
       onFailure: (failure) => {
         this.#catchUp(failure.reason, failure);
       },
