@@ -107,3 +107,31 @@ test('it deletes', async () => {
   });
   assert.match(told, /^\[\[\{.+\}\],\[\]\]$/);
 });
+
+test('it lists what is there, whichever server holds it, and drops it', async () => {
+  const told = await assertSame(async (client) => {
+    await client.writePoints([
+      { measurement: 'weather', tags: { host: 'a' }, fields: { v: 1.5 }, timestamp: 1 },
+      { measurement: 'traffic', tags: { host: 'b' }, fields: { cars: 2 }, timestamp: 2 },
+    ]);
+    const listed = [
+      await client.getDatabaseNames(),
+      await client.getMeasurements(),
+      await client.getSeries(),
+      await client.getSeries({ measurement: 'weather' }),
+      await client.showRetentionPolicies(),
+      await client.showContinousQueries(),
+      await client.query(['SELECT * FROM weather', 'SELECT * FROM traffic', 'SELECT * FROM x']),
+    ];
+    await client.createRetentionPolicy('week', { duration: '7d', replication: 1 });
+    await client.alterRetentionPolicy('week', { duration: '14d', replication: 1 });
+    const altered = await client.showRetentionPolicies();
+    await client.dropRetentionPolicy('week');
+    await client.dropMeasurement('weather');
+    return { listed, altered, left: await client.getMeasurements() };
+  });
+  const { listed, altered, left } = JSON.parse(told) as Record<string, unknown[]>;
+  assert.deepEqual(listed?.slice(0, 2), [['metrics'], ['traffic', 'typed', 'weather']]);
+  assert.equal(altered?.length, 2);
+  assert.deepEqual(left, ['traffic', 'typed']);
+});

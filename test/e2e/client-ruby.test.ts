@@ -67,3 +67,39 @@ test('it writes and reads, plain, chunked and with parameters', async () => {
   );
   assert.ok(told.includes('"gone":[]'), told);
 });
+
+test('it lists what is there, whichever server holds it, and drops it', async () => {
+  const told = await ruby(`
+    client.write_points([
+      { series: 'weather', tags: { host: 'a' }, values: { v: 1.0, wet: true }, timestamp: 1 },
+      { series: 'traffic', tags: { host: 'b' }, values: { cars: 2 }, timestamp: 2 },
+      { series: 'both', tags: { place: 'x' }, values: { s: 'text' }, timestamp: 3 },
+    ])
+    out[:databases] = client.list_databases
+    out[:measurements] = client.list_measurements
+    out[:series] = client.list_series
+    out[:fields] = client.show_field_keys
+    out[:policies] = client.list_retention_policies('metrics')
+    out[:batch] = client.batch do |b|
+      b.add 'SELECT * FROM weather'
+      b.add 'SELECT * FROM traffic'
+      b.add 'SELECT * FROM nothing'
+      b.add 'SELECT v, cars FROM weather, traffic'
+    end.execute
+    client.create_retention_policy('week', 'metrics', '7d', 1)
+    client.alter_retention_policy('week', 'metrics', '14d', 1)
+    out[:altered] = client.list_retention_policies('metrics')
+    client.write_point('weather', { values: { v: 5.0 } }, nil, 'week')
+    out[:week] = client.query('SELECT count(v) FROM week.weather')
+    client.delete_retention_policy('week', 'metrics')
+    out[:dropped] = client.list_retention_policies('metrics')
+    client.delete_measurement('weather')
+    client.delete_series('traffic', where: "host = 'b'")
+    out[:left] = client.list_measurements
+  `);
+  const { databases, measurements, left, altered } = JSON.parse(told) as Record<string, unknown[]>;
+  assert.deepEqual(databases, [{ name: 'metrics' }]);
+  assert.deepEqual(measurements, ['both', 'ruby many', 'traffic', 'weather']);
+  assert.equal(altered?.length, 2);
+  assert.deepEqual(left, ['both', 'ruby many']);
+});

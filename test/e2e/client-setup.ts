@@ -32,7 +32,14 @@ export async function startForClients(t: Cleanup): Promise<ClientSetup> {
   await a.createDatabase('metrics');
   await b.createDatabase('other name');
   const proxy = await startProxy(t, {
-    proxy: { db: 'metrics', interval: 0 },
+    proxy: {
+      ...{ db: 'metrics', interval: 0 },
+      // What some clients have a function for.
+      allowStatements: [
+        ...['drop measurement', 'create retention policy'],
+        ...['alter retention policy', 'drop retention policy'],
+      ],
+    },
     backends: { a: { url: a.url, db: 'metrics' }, b: { url: b.url, db: 'other name' } },
     keymaps: { _default_: ['a', 'b'], weather: ['a'], traffic: ['b'] },
   });

@@ -197,3 +197,47 @@ test('it imports a file', async (t) => {
   await assertSameSession([count], '0    2000  1999000\n');
   await assertStored('imported', 2000);
 });
+
+test('it uses the database, and lists what is there, whichever server holds it', async () => {
+  await assertSameSession(
+    [
+      'USE nope',
+      'USE metrics',
+      'USE metrics.autogen',
+      'USE metrics.nope',
+      'INSERT weather,host=a v=1 1',
+      'INSERT traffic,host=b cars=2i 2',
+      'SHOW DATABASES',
+      'SHOW MEASUREMENTS',
+      'SHOW MEASUREMENTS WITH MEASUREMENT =~ /^[tw]/ LIMIT 1 OFFSET 1',
+      'SHOW SERIES LIMIT 3',
+      'SHOW TAG KEYS',
+      'SHOW FIELD KEYS',
+      'SHOW TAG VALUES WITH KEY = host',
+      'SHOW RETENTION POLICIES',
+      'SELECT * FROM weather; SELECT * FROM traffic; SELECT * FROM nothing',
+      'SELECT v, cars FROM weather, traffic',
+      'SELECT * FROM /^[tw]/',
+      'format csv',
+      'SELECT * FROM traffic; SHOW MEASUREMENTS',
+      'chunk size 1',
+      'SELECT count(v) FROM shell, weather GROUP BY host',
+      'CREATE RETENTION POLICY week ON metrics DURATION 7d REPLICATION 1',
+      'USE metrics.week',
+      'INSERT traffic,host=b cars=7i',
+      'SELECT cars FROM week.traffic WHERE cars = 8',
+      'DROP RETENTION POLICY week ON metrics',
+      'DROP MEASUREMENT weather',
+      'SHOW MEASUREMENTS',
+    ],
+    "ERR: Database nope doesn't exist. Run SHOW DATABASES for a list of existing databases.\n",
+    'Using database metrics\nUsing retention policy autogen\n',
+    "ERR: RETENTION POLICY nope doesn't exist.",
+    'name: databases\nname\n----\nmetrics\n',
+    'Using retention policy week\n',
+  );
+  assert.match(
+    await assertSameOutput('influx', [...OPTIONS, '-execute', 'SHOW DATABASES', '-port']),
+    /^metrics$/m,
+  );
+});
