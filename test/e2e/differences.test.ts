@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { after, test } from 'node:test';
 import { CleanupStack } from '../support/cleanup.ts';
 import { httpRequest, type HttpRequest } from '../support/http-client.ts';
+import { rawExchange } from '../support/raw-exchange.ts';
 import { startBoth } from './both.ts';
 import { FORM } from './query-client.ts';
 
@@ -131,6 +132,16 @@ test('the header of an error is visible text, not the bytes of the client', asyn
     /^error parsing query: found \?, expected /,
   );
   assert.match(String(direct.headers['x-influxdb-error']), /^error parsing query: found [^?]/);
+});
+
+test('a URL is ASCII: Node reads no other, and every client escapes the rest', async () => {
+  const target = '/query?db=db&q=SELECT+v+FROM+%22\xc3\xa4%22';
+  const bytes = Buffer.from(
+    `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+    'latin1',
+  );
+  assert.match(await rawExchange(proxy.url, bytes), /^HTTP\/1\.1 400 Bad Request\r\n/);
+  assert.match(await rawExchange(influxd.url, bytes), /^HTTP\/1\.1 200 OK\r\n/);
 });
 
 test('a request id is given back where there is no route too', async () => {
