@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { Budget } from '../core/budget.ts';
 import { codeOf, messageOf, ProxyError } from '../core/errors.ts';
-import { claimedBytes, isPlainMember } from './gzip.ts';
+import { claimedBytes, inflateSmall, isPlainMember } from './gzip.ts';
 
 interface Incoming {
   readonly request: IncomingMessage;
@@ -90,6 +90,8 @@ export async function readBytes(
 }
 
 async function inflate(bytes: Buffer, limit: number, budget: Budget): Promise<Lease> {
+  const small = inflateSmall(bytes);
+  if (small !== undefined) return leaseOf(small, limit, budget);
   // One more than needed: a chunk that is full makes zlib ask for another one.
   const wanted = Math.min(claimedBytes(bytes) + 1, MAX_INFLATE_BYTES);
   const gunzip = createGunzip({ chunkSize: Math.max(wanted, MIN_INFLATE_BYTES) });
@@ -105,6 +107,16 @@ async function inflate(bytes: Buffer, limit: number, budget: Budget): Promise<Le
     gunzip.destroy();
     throw codeOf(error)?.startsWith('Z_') === true ? malformed(goText(error)) : error;
   }
+}
+
+function leaseOf(bytes: Buffer, limit: number, budget: Budget): Lease {
+  const { length } = bytes;
+  if (length > limit) throw tooLarge();
+  if (!budget.tryTake(length)) throw overloaded();
+  const release = (): void => {
+    budget.give(length);
+  };
+  return { bytes, release };
 }
 
 /** What Go's gzip reader, and so InfluxDB, says where zlib says something else. */
