@@ -2,7 +2,7 @@ import type { WriteBody } from '../backend/influxdb.ts';
 import type { Outcome, StatementOutcome } from '../backend/outcome.ts';
 import { invariant } from '../core/errors.ts';
 import { Tally } from '../core/tally.ts';
-import { type Batch, joinParts, orderKey, type Part } from './batch.ts';
+import { joinParts, orderKey, type Part } from './batch.ts';
 import { Lane } from './lane.ts';
 import { type Failure, isRejection, judge, type Rejection } from './refusals.ts';
 import { type AnyShipment, type BatchShipment, StatementShipment } from './shipment.ts';
@@ -21,8 +21,6 @@ export interface LanesDeps {
   readonly onAnswered: (shipment: AnyShipment) => void;
   /** A success for what was surrendered meanwhile, and is on disk as this record. */
   readonly onLateAnswer: (sequence: number) => void;
-  /** Most of the time is over that may pass before the batch goes to the spill, and the backend with it. */
-  readonly isLate: (batch: Batch) => boolean;
   /** A request failed. By the time it returns, what it carried has been surrendered. */
   readonly onFailure: (failure: Failure) => void;
 }
@@ -199,7 +197,6 @@ export class Lanes {
       const verdict = await judge(only.payload, answer, {
         send: (payload) => this.#sendLines(shipment, payload),
         isSuspect: shipment.batch.target.suspect !== undefined,
-        isLate: () => this.#deps.isLate(shipment.batch),
       });
       if (verdict.kind !== 'failed') return [verdict];
       this.#deps.onFailure(verdict);

@@ -7,14 +7,6 @@ export type Failure = Extract<Outcome, { kind: 'failed' }>;
 export type Rejection = Exclude<Outcome, { kind: 'stored' | 'failed' }>;
 type Send = (payload: Buffer) => Promise<Outcome>;
 
-export interface SearchMeans {
-  readonly send: Send;
-  /** Each costs about two requests. */
-  readonly maxRefusals: number;
-  /** Nobody may wait for the search any longer. */
-  readonly isLate?: () => boolean;
-}
-
 /** `failed`: the backend stopped answering midway; what was sent before may be sent again. */
 export type SearchResult = ({ readonly kind: 'searched' } & Found) | Failure;
 
@@ -42,13 +34,10 @@ export function isRejection(outcome: Outcome): outcome is Rejection {
 export async function judge(
   payload: Buffer,
   answer: Rejection,
-  by: { readonly send: Send; readonly isSuspect: boolean; readonly isLate: () => boolean },
+  by: { readonly send: Send; readonly isSuspect: boolean },
 ): Promise<Verdict | Failure> {
-  const { send, isSuspect, isLate } = by;
-  const maxRefusals = isSuspect ? MAX_SUSPECT_REFUSALS : MAX_LIVE_REFUSALS;
-  // Lines that are too large together are not at fault: they go to the spill rather than being refused for the time it takes.
-  const means = answer.kind === 'refused' ? { send, maxRefusals, isLate } : { send, maxRefusals };
-  const search = await findRefused(payload, answer, means);
+  const maxRefusals = by.isSuspect ? MAX_SUSPECT_REFUSALS : MAX_LIVE_REFUSALS;
+  const search = await findRefused(payload, answer, { send: by.send, maxRefusals });
   if (search.kind === 'failed') return search;
   const [first] = search.refused;
   if (first === undefined && search.expired === 0) return STORED;
@@ -62,15 +51,15 @@ export async function judge(
  * Cuts lines that a backend has refused into pieces until each piece is stored, or refused as a whole: only a 204 proves
  * that lines are stored, because influxd names the first failing shard only. Lines that the words of the refusal are about
  * are one piece, which costs two requests for each kind of fault; else a piece is halved: one bad line in n costs about
- * 2 log2(n) requests. After `maxRefusals`, or when it is late, what is left of a refused piece counts as refused: as far as
- * anybody knows influxd has stored the good lines among them. Pieces that are only too large do not count: what fits into a request is known in the end.
+ * 2 log2(n) requests. After `maxRefusals`, each of which costs about two requests, what is left of a refused piece counts as
+ * refused. Pieces that are only too large do not count: what fits into a request is known in the end.
  */
 export async function findRefused(
   payload: Buffer,
   answer: Rejection,
-  means: SearchMeans,
+  by: { readonly send: Send; readonly maxRefusals: number },
 ): Promise<SearchResult> {
-  return new Search(payload, means).run(answer);
+  return new Search(payload, by).run(answer);
 }
 
 class Search {
@@ -79,11 +68,13 @@ class Search {
   #refusals = 0;
   #isExact = true;
   readonly #payload: Buffer;
-  readonly #means: SearchMeans;
+  readonly #send: Send;
+  readonly #maxRefusals: number;
 
-  constructor(payload: Buffer, means: SearchMeans) {
+  constructor(payload: Buffer, by: { readonly send: Send; readonly maxRefusals: number }) {
     this.#payload = payload;
-    this.#means = means;
+    this.#send = by.send;
+    this.#maxRefusals = by.maxRefusals;
   }
 
   async run(answer: Rejection): Promise<SearchResult> {
@@ -106,14 +97,13 @@ class Search {
     return undefined;
   }
 
-  /** Undefined when the search must end. */
+  /** Undefined when there were too many refusals. */
   async #request(lines: readonly Line[]): Promise<Outcome | undefined> {
-    const { send, maxRefusals, isLate } = this.#means;
-    if (this.#refusals === maxRefusals || isLate?.() === true) {
+    if (this.#refusals === this.#maxRefusals) {
       this.#isExact = false;
       return undefined;
     }
-    const outcome = await send(this.#join(lines));
+    const outcome = await this.#send(this.#join(lines));
     const isRefusal =
       outcome.kind === 'refused' || (outcome.kind === 'too large' && lines.length === 1);
     if (isRefusal) this.#refusals += 1;

@@ -88,7 +88,6 @@ export class Sender implements Destination, Member {
       onLateAnswer: (sequence) => {
         this.#replayer.markDelivered(sequence);
       },
-      isLate: ({ arrivedAt }) => deps.clock.now() - arrivedAt > options.spillAfter / 2,
       onFailure: (failure) => {
         this.#catchUp(failure.reason, failure);
       },

@@ -82,18 +82,11 @@ test('a body that is too large is halved, whatever its text says', async () => {
     );
   };
   const tooLarge: Rejection = { kind: 'too large', error: 'dropped=8' };
-  assert.deepEqual(
-    await judge(body(8), tooLarge, { send: send, isSuspect: false, isLate: () => false }),
-    {
-      kind: 'stored',
-    },
-  );
-  assert.deepEqual(sent, [4, 2, 2, 4, 2, 2]);
-  const verdict = await judge(body(1), tooLarge, {
-    send: send,
-    isSuspect: false,
-    isLate: () => false,
+  assert.deepEqual(await judge(body(8), tooLarge, { send: send, isSuspect: false }), {
+    kind: 'stored',
   });
+  assert.deepEqual(sent, [4, 2, 2, 4, 2, 2]);
+  const verdict = await judge(body(1), tooLarge, { send: send, isSuspect: false });
   assert.ok(verdict.kind === 'refused');
   assert.equal(verdict.status, 413);
 });
@@ -103,7 +96,6 @@ test('the client is told the first answer, which counts all that was dropped', a
   const verdict = await judge(body(8), refused('of the whole dropped=1'), {
     send: send,
     isSuspect: false,
-    isLate: () => false,
   });
   assert.ok(verdict.kind === 'refused');
   assert.equal(verdict.error, 'of the whole dropped=1');
@@ -116,13 +108,10 @@ test('a search ends when the backend does, and after too many refusals', async (
     requests += 1;
     return Promise.resolve(requests < 3 ? refused('x') : { kind: 'failed', reason: 'gone' });
   };
-  assert.deepEqual(
-    await judge(body(100), refused('x'), { send: failing, isSuspect: false, isLate: () => false }),
-    {
-      kind: 'failed',
-      reason: 'gone',
-    },
-  );
+  assert.deepEqual(await judge(body(100), refused('x'), { send: failing, isSuspect: false }), {
+    kind: 'failed',
+    reason: 'gone',
+  });
 
   const { sent, send } = server(() => true);
   const search = await findRefused(body(100), refused('x'), { send, maxRefusals: 10 });
@@ -133,22 +122,4 @@ test('a search ends when the backend does, and after too many refusals', async (
     linesIn(body(100)),
     'what was not looked into counts as refused',
   );
-});
-
-test('a live search that takes too long ends, unless the lines are only too large together', async () => {
-  const { sent, send } = server((line) => line.includes('=l3 '));
-  const by = { send, isSuspect: false, isLate: () => sent.length >= 2 };
-  const verdict = await judge(body(100), refused('x'), by);
-  assert.equal(sent.length, 2);
-  assert.ok(verdict.kind === 'refused');
-  const lines = verdict.lines.flatMap(({ payload }) => linesIn(payload));
-  assert.ok(lines.includes('m,l=l3 v=1 3'));
-
-  const small = (payload: Buffer): Promise<Outcome> => {
-    const isLarge = linesIn(payload).length > 10;
-    return Promise.resolve(isLarge ? { kind: 'too large', error: '' } : { kind: 'stored' });
-  };
-  const tooLarge: Rejection = { kind: 'too large', error: '' };
-  const late = { send: small, isSuspect: false, isLate: () => true };
-  assert.deepEqual(await judge(body(100), tooLarge, late), { kind: 'stored' });
 });
