@@ -12,13 +12,18 @@ import { counted } from './http/counted.ts';
 import { metaHandler } from './http/handlers/meta.ts';
 import { pingHandler } from './http/handlers/ping.ts';
 import { queryHandler } from './http/handlers/query.ts';
+import { statementChanger } from './http/handlers/statement-changer.ts';
 import { writeHandler } from './http/handlers/write.ts';
 import { router, type Routes } from './http/routes.ts';
 import { HttpServer } from './http/server.ts';
 import { Counters } from './metrics/counters.ts';
 import { Statistics, STATISTICS_MEASUREMENT } from './metrics/statistics.ts';
+import { Asker } from './query/asker.ts';
+import { QueryEngine } from './query/engine.ts';
 import { Executor } from './query/executor.ts';
-import { Keymap, type Route } from './routing/keymap.ts';
+import type { Replica } from './query/replica.ts';
+import { StatementReader } from './query/statement-reader.ts';
+import { DEFAULT_MEASUREMENT, Keymap, type Route } from './routing/keymap.ts';
 import type { Disk } from './spill/disk.ts';
 import { FreeSpace } from './spill/free-space.ts';
 import { DirectoryLock } from './spill/lock.ts';
@@ -163,7 +168,7 @@ export class Daemon {
 
   #routes(): Routes {
     const { backends, budget, clock, log } = this.#parts;
-    const { db, writeTracing, queryTracing, zone, idleTimeout } = this.#config.proxy;
+    const { db, writeTracing, queryTracing, idleTimeout, allowStatements } = this.#config.proxy;
     const maxStallMs = Math.min(idleTimeout * 1000, MAX_STALL_MS);
     const shared = { budget, db, log };
     const write = writeHandler({
@@ -173,15 +178,18 @@ export class Daemon {
       tracing: writeTracing,
     });
     const query = queryHandler({
-      ...shared,
-      clock,
+      budget,
+      log,
       maxStallMs,
-      executor: new Executor({ zone, clock, log }),
-      routeOf: (measurement) => this.#keymap.routeOf(measurement),
-      statements: this.#statementPath,
-      backends: [...backends.keys()],
-      replicasOf: (route: Route) =>
-        route.backends.flatMap((name) => backends.get(name)?.replica ?? []),
+      engine: this.#queryEngine(),
+      rules: {
+        own: db,
+        routes: this.#keymap.routes,
+        routeOf: (measurement) => this.#keymap.routeOf(measurement),
+        hasDefault: this.#keymap.routeOf(DEFAULT_MEASUREMENT) !== undefined,
+        backends: [...backends.keys()],
+        allowed: new Set(allowStatements),
+      },
       tracing: queryTracing,
     });
     const counters = this.#counters;
@@ -193,6 +201,28 @@ export class Daemon {
       '/ping': { GET: ping, HEAD: ping },
       '/meta': { GET: metaHandler(() => this.#describe()) },
     };
+  }
+
+  #queryEngine(): QueryEngine {
+    const { backends, clock, log } = this.#parts;
+    const { db, zone, maxMergeBytes } = this.#config.proxy;
+    const replicasOf = (names: readonly string[]): readonly Replica[] =>
+      names.flatMap((name) => backends.get(name)?.replica ?? []);
+    const executor = new Executor({ asker: new Asker(clock), replicasOf, zone, log });
+    const routeOf = (measurement: string): Route | undefined => this.#keymap.routeOf(measurement);
+    const { routes } = this.#keymap;
+    return new QueryEngine({
+      executor,
+      reader: new StatementReader({ executor, routeOf, routes, clock }),
+      budget: new Budget(maxMergeBytes),
+      own: db,
+      stored: [...new Set([...backends.values()].map(({ config }) => config.db))],
+      change: statementChanger({
+        statements: this.#statementPath,
+        backends: [...backends.keys()],
+        clock,
+      }),
+    });
   }
 
   #headers(): readonly string[] {

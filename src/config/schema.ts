@@ -40,10 +40,18 @@ const listenAddr = z.string('host:port').refine((value) => parseListenAddr(value
   error: 'host:port with a port from 0 to 65535, such as localhost:8087, :8087 or [::1]:8087',
 });
 
-const statementName = z
-  .string('the name of a statement, such as DROP SERIES')
-  .regex(/^[A-Za-z]+( [A-Za-z]+)*$/, 'the name of a statement, such as DROP SERIES')
-  .transform((name) => name.toUpperCase());
+/** What may be allowed beyond the safe statements; the rest of the language concerns one server, or is never needed. */
+const ALLOWABLE_STATEMENTS = [
+  'drop measurement',
+  'create retention policy',
+  'alter retention policy',
+  'drop retention policy',
+] as const;
+
+const allowableStatement = z.literal(
+  ALLOWABLE_STATEMENTS,
+  `one of ${ALLOWABLE_STATEMENTS.map((name) => JSON.stringify(name)).join(', ')}`,
+);
 
 export const proxySchema = z.strictObject(
   {
@@ -71,8 +79,10 @@ export const proxySchema = z.strictObject(
     maxInflightBytes: integer(1, Number.MAX_SAFE_INTEGER, 'bytes').default(128 * 1024 * 1024),
     /** Level 6 costs 2.6 times the CPU of level 1 and sends a fifth less. */
     gzipLevel: integer(1, 9, '1 is fastest, 9 is smallest').default(1),
+    /** Bytes of answers in memory while answers of several servers are merged, of all queries together. */
+    maxMergeBytes: integer(1, Number.MAX_SAFE_INTEGER, 'bytes').default(64 * 1024 * 1024),
     /** Statements that are refused unless named here. */
-    allowStatements: z.array(statementName, 'a list of statement names').readonly().default([]),
+    allowStatements: z.array(allowableStatement, 'a list of statements').readonly().default([]),
   },
   'an object',
 );

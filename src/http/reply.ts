@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type IncomingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
 import { Readable } from 'node:stream';
+import { goJson } from '../core/go-json.ts';
 
 /** What a handler answers. */
 export interface Reply {
@@ -27,20 +28,9 @@ export function errorReply(
   };
 }
 
-/**
- * As Go encodes JSON (influxd 1.6.7): `<`, `>`, `&`, U+2028 and U+2029 are escaped, so is what bytes that are not UTF-8
- * became, the escapes of backspace and form feed are long, and a line feed ends it.
- */
+/** One document, as InfluxDB writes it: a line feed ends it. */
 export function jsonText(value: unknown, isPretty = false): string {
-  const json = JSON.stringify(value, undefined, isPretty ? 4 : 0);
-  const text = json.replace(/\\.|[<>&\u2028\u2029\ufffd]/g, (found) => {
-    if (found === '\\b') return '\\u0008';
-    if (found === '\\f') return '\\u000c';
-    return found.startsWith('\\')
-      ? found
-      : `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
-  return `${text}\n`;
+  return `${goJson(value, isPretty)}\n`;
 }
 
 /** One line of visible ASCII: what a header may hold whatever a client's line held. */

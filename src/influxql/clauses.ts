@@ -80,7 +80,8 @@ const FILLS: ReadonlySet<string> = new Set(['null', 'none', 'previous', 'linear'
 
 /** Notes of a clause whose calls nobody asks for; now() counts everywhere. */
 function aside({ statement }: Scope): Notes {
-  return { calls: new Set(), nowCalls: statement.nowCalls, raw: true };
+  const { references, nowCalls } = statement;
+  return { calls: new Set(), references, nowCalls, raw: true };
 }
 
 /** True if another one follows: a comma that the caller reads. */

@@ -43,6 +43,7 @@ export class StatementDraft extends ClausesDraft implements Statement {
   policy: Name | undefined = undefined;
   subject: Name | undefined = undefined;
   exact = false;
+  readonly references = new Set<string>();
   readonly nowCalls: Span[] = [];
   readonly secrets: Span[] = [];
 

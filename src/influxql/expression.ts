@@ -35,6 +35,8 @@ export interface Expression {
 export interface Notes {
   /** Lower-case names of called functions, in order of their ends. */
   readonly calls: Set<string>;
+  /** Names of fields and tags. */
+  readonly references: Set<string>;
   readonly nowCalls: Span[];
   raw: boolean;
 }
@@ -149,16 +151,18 @@ function group(cursor: Cursor, notes: Notes): Expression {
 /** `name(` is a call, whether the name is quoted or not; a blank before the bracket makes it a name. */
 function reference(cursor: Cursor, notes: Notes): Expression {
   const { start, end, value } = cursor.peek();
-  if (cursor.text.charAt(end) !== '(') return variable(cursor);
+  if (cursor.text.charAt(end) !== '(') return variable(cursor, notes);
   cursor.take();
   return call(cursor, value, notes, start);
 }
 
-function variable(cursor: Cursor): Expression {
+function variable(cursor: Cursor, notes: Notes): Expression {
   const { names } = path(cursor);
+  const name = names.map(({ value }) => value).join('.');
+  notes.references.add(name);
   const typed = cursor.takeRawIf('::') !== undefined;
   if (typed) typeName(cursor);
-  return leaf(typed ? 'typed name' : 'name', names.map((name) => name.value).join('.'));
+  return leaf(typed ? 'typed name' : 'name', name);
 }
 
 /** No blank may stand around `::`. */
@@ -199,7 +203,9 @@ function distinct(cursor: Cursor, notes: Notes): Expression {
   if (cursor.raw().kind === '(') return call(cursor, 'distinct', notes, start);
   if (cursor.takeRawIf('WS') === undefined) cursor.fail(['(', 'identifier'], cursor.raw());
   notes.calls.add('distinct');
-  return leaf('distinct', cursor.name().value);
+  const { value } = cursor.name();
+  notes.references.add(value);
+  return leaf('distinct', value);
 }
 
 function wildcard(cursor: Cursor): Expression {

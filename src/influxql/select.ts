@@ -86,7 +86,8 @@ function subquery(cursor: Cursor, { statement, depth }: Scope): void {
 }
 
 function fields(cursor: Cursor, { statement, clauses }: Scope): void {
-  const notes: Notes = { calls: new Set(), nowCalls: statement.nowCalls, raw: true };
+  const { references, nowCalls } = statement;
+  const notes: Notes = { calls: new Set(), references, nowCalls, raw: true };
   do {
     clauses.fields.push(field(cursor, notes));
   } while (commaAfterField(cursor, clauses.fields.at(-1)));

@@ -158,6 +158,8 @@ export interface Statement extends Span, Clauses {
   readonly subject: Name | undefined;
   /** EXACT before CARDINALITY. */
   readonly exact: boolean;
+  /** The fields and tags that expressions name, at any level. */
+  readonly references: ReadonlySet<string>;
   /** Each argumentless call of now(), wherever it stands. */
   readonly nowCalls: readonly Span[];
   /** Password literals, which no log may show. */

@@ -1,163 +1,184 @@
-import { once } from 'node:events';
-import type { Readable } from 'node:stream';
-import type { QueryAnswer } from '../backend/influxdb.ts';
-import { errorTextOf } from '../backend/outcome.ts';
 import { codeOf, messageOf, ProxyError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import type { Clock } from '../core/time.ts';
+import { errorTextOf } from '../backend/outcome.ts';
+import type { Route } from '../routing/keymap.ts';
+import { type Item, type Piece, readItems } from './answer-reader.ts';
+import { type Asker, type Question, type Reading, textOfChunks } from './asker.ts';
+import { coverOf } from './cover.ts';
+import { ClientGone, QueryRejected, StatementFailed } from './failure.ts';
+import type { Lease } from './lease.ts';
+import { MalformedAnswer } from './raw-json.ts';
 import { readOrder, type Replica } from './replica.ts';
 
-/** What a backend answered; `body` is a stream of which the first bytes are there, and that nobody has read from yet. */
-export interface Answer {
-  readonly status: number;
-  readonly contentType: string;
-  readonly contentEncoding: string | undefined;
-  /** Of an answer that is not a 2xx: InfluxDB's error once more, as a header. */
-  readonly errorHeader: string | undefined;
-  readonly body: Readable | Buffer;
-}
-
-export interface Request {
-  /** The parameters for a backend whose database has this name. */
-  readonly parametersFor: (db: string) => URLSearchParams;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Aborts when the client has gone. */
-  readonly signal: AbortSignal;
-}
-
 export interface ExecutorDeps {
+  readonly asker: Asker;
+  readonly replicasOf: (backends: readonly string[]) => readonly Replica[];
   readonly zone: string;
-  readonly clock: Clock;
   readonly log: Log;
 }
 
-/** The client has gone: there is nobody to answer. */
-export class ClientGone extends Error {
-  override readonly name = 'ClientGone';
+/** What a replica is asked about the routes that it is to answer for. */
+export type QuestionFor = (replica: Replica, routes: ReadonlySet<Route>) => Question;
+
+/** A question whose answer is read here. */
+export interface Inquiry {
+  readonly questionFor: QuestionFor;
+  readonly lease: Lease;
 }
 
-/** Answers that say something about the backend or the proxy, not about the query: another replica is asked. */
-const FAILED_STATUSES: ReadonlySet<number> = new Set([401, 403, 404, 408, 429]);
+/** The answer of one replica for its routes. */
+export interface Part {
+  readonly replica: Replica;
+  readonly routes: ReadonlySet<Route>;
+  readonly items: AsyncGenerator<Item, void, undefined>;
+}
 
-/** Milliseconds that a server gets of which health checks say that it is down: they may be late, but not by much. */
-const DOWN_PATIENCE_MS = 2000;
+export interface GatheredPart {
+  readonly replica: Replica;
+  readonly routes: ReadonlySet<Route>;
+  readonly pieces: readonly Piece[];
+}
 
-const NOTHING = Buffer.alloc(0);
-const JSON_TYPE = 'application/json';
+const NO_ROUTES: ReadonlySet<Route> = new Set();
 
-/** Has a statement answered by one replica of a route. */
+/** Has questions answered by replicas that have everything, and by others when those fail. */
 export class Executor {
-  // Answers under way, by replica.
-  readonly #busy = new Map<Replica, number>();
   readonly #deps: ExecutorDeps;
 
   constructor(deps: ExecutorDeps) {
     this.#deps = deps;
   }
 
+  /** The backends in read order. */
+  orderOf(backends: readonly string[]): readonly Replica[] {
+    const { asker, replicasOf, zone } = this.#deps;
+    return readOrder(replicasOf(backends), zone, (one) => asker.busyOf(one));
+  }
+
   /**
-   * The first replica that answers, in read order; each failure before the first byte of the body moves on to the next.
-   * Rejects with REPLICAS_UNAVAILABLE when none does, or with ClientGone.
+   * The answer of the first of these replicas that gives one, as it comes: each failure before the first byte of the body
+   * moves on to the next. Rejects with REPLICAS_UNAVAILABLE when none does, or with ClientGone.
    */
-  async read(replicas: readonly Replica[], request: Request): Promise<Answer> {
+  read(
+    order: readonly Replica[],
+    questionFor: QuestionFor,
+  ): Promise<{ replica: Replica; answer: Reading }> {
+    const { asker } = this.#deps;
+    return this.#first(order, async (replica) => ({
+      replica,
+      answer: await asker.ask(replica, questionFor(replica, NO_ROUTES)),
+    }));
+  }
+
+  /** The same, read item by item. */
+  readItems(order: readonly Replica[], inquiry: Inquiry): Promise<Part> {
+    return this.#first(order, (replica) => this.#open(replica, NO_ROUTES, inquiry));
+  }
+
+  /**
+   * Divides the routes among replicas, which answer at the same time; what a failing one should have answered for is
+   * divided anew among the others, up to the first item of its answer. Rejects with REPLICAS_UNAVAILABLE when a route has
+   * no replica left.
+   */
+  open(routes: readonly Route[], inquiry: Inquiry): Promise<readonly Part[]> {
+    return this.#share(routes, (replica, covered) => this.#open(replica, covered, inquiry));
+  }
+
+  /** The same, with the answers read to their ends and held: for small ones. */
+  gather(routes: readonly Route[], inquiry: Inquiry): Promise<readonly GatheredPart[]> {
+    return this.#share(routes, async (replica, covered) => {
+      const { items } = await this.#open(replica, covered, inquiry);
+      const pieces: Piece[] = [];
+      for await (const item of items) {
+        if (item.kind !== 'piece') continue;
+        inquiry.lease.take(item.rows.length);
+        pieces.push(item);
+      }
+      return { replica, routes: covered, pieces };
+    });
+  }
+
+  async #first<T>(order: readonly Replica[], ask: (replica: Replica) => Promise<T>): Promise<T> {
     const failures: string[] = [];
-    for (const replica of readOrder(replicas, this.#deps.zone, (one) => this.#busyOf(one))) {
+    for (const replica of order) {
       try {
-        return await this.#ask(replica, request);
+        return await ask(replica);
       } catch (error) {
-        if (request.signal.aborted) throw new ClientGone('the client has gone', { cause: error });
-        const reason = codeOf(error) ?? messageOf(error);
-        this.#deps.log.warn({ backend: replica.name, reason }, 'query failed over');
-        failures.push(`${replica.name}: ${reason}`);
+        failures.push(this.#failureOf(replica, error));
       }
     }
-    const why = failures.length === 0 ? 'none may be read from' : failures.join('; ');
-    throw new ProxyError('REPLICAS_UNAVAILABLE', `no replica can answer the query: ${why}`);
+    throw unavailable(failures);
   }
 
-  /** Resolves when the first bytes of a usable answer are there. */
-  async #ask(replica: Replica, request: Request): Promise<Answer> {
-    const controller = new AbortController();
-    const give = this.#take(replica, request, controller);
-    const forget = this.#onDown(replica, () => {
-      controller.abort(new Error('it is down'));
-    });
-    try {
-      const parameters = request.parametersFor(replica.db);
-      const answer = await replica.query(parameters, request.headers, controller.signal);
-      // It may break between here and whoever reads it next, who finds it destroyed; nobody may die of it.
-      answer.body.on('error', () => undefined);
-      await assertUsable(answer);
-      if (!(await firstBytes(answer.body))) {
-        answer.body.resume();
-        give();
-        return answerOf(answer, NOTHING);
-      }
-      answer.body.once('close', give);
-      return answerOf(answer, answer.body);
-    } catch (error) {
-      give();
-      throw controller.signal.aborted ? controller.signal.reason : error;
-    } finally {
-      forget();
-    }
-  }
-
-  /** Calls `giveUp` when the replica goes down, or soon if it is down already, until the returned function is called. */
-  #onDown({ downSignal }: Replica, giveUp: () => void): () => void {
-    if (downSignal.aborted) return this.#deps.clock.after(DOWN_PATIENCE_MS, giveUp);
-    downSignal.addEventListener('abort', giveUp, { once: true });
-    return () => {
-      downSignal.removeEventListener('abort', giveUp);
+  async #share<T>(
+    routes: readonly Route[],
+    ask: (replica: Replica, routes: ReadonlySet<Route>) => Promise<T>,
+  ): Promise<readonly T[]> {
+    const failed = new Set<Replica>();
+    const failures: string[] = [];
+    const cover = async (missing: readonly Route[]): Promise<readonly T[]> => {
+      const order = ({ backends }: Route): readonly Replica[] =>
+        this.orderOf(backends).filter((replica) => !failed.has(replica));
+      const shares = coverOf(missing, order, this.#deps.zone);
+      const covered = shares.reduce((count, share) => count + share.routes.size, 0);
+      if (covered < missing.length) throw unavailable(failures);
+      const parts = await Promise.all(
+        shares.map(async (share) => {
+          try {
+            return [await ask(share.replica, share.routes)];
+          } catch (error) {
+            failures.push(this.#failureOf(share.replica, error));
+            failed.add(share.replica);
+            return cover([...share.routes]);
+          }
+        }),
+      );
+      return parts.flat();
     };
+    return cover(routes);
   }
 
-  /** Counts the query, and aborts it at its time limit or when the client goes, until the returned function is called. */
-  #take(replica: Replica, { signal }: Request, controller: AbortController): () => void {
-    const onGone = (): void => {
-      controller.abort(new ClientGone('the client has gone'));
-    };
-    if (signal.aborted) onGone();
-    signal.addEventListener('abort', onGone, { once: true });
-    const cancel = this.#deps.clock.after(replica.timeoutQuery, () => {
-      controller.abort(new Error(`no complete answer within ${replica.timeoutQuery} ms`));
-    });
-    this.#busy.set(replica, this.#busyOf(replica) + 1);
-    return () => {
-      signal.removeEventListener('abort', onGone);
-      cancel();
-      this.#busy.set(replica, this.#busyOf(replica) - 1);
-    };
+  async #open(
+    replica: Replica,
+    routes: ReadonlySet<Route>,
+    { questionFor, lease }: Inquiry,
+  ): Promise<Part> {
+    const reading = await this.#deps.asker.ask(replica, questionFor(replica, routes));
+    const { status, chunks } = reading;
+    if (status !== 200) throw new QueryRejected(status, errorTextOf(await textOfChunks(reading)));
+    if (chunks === undefined) throw new MalformedAnswer('the answer is empty');
+    const items = readItems(chunks, lease);
+    return { replica, routes, items: resumed(await items.next(), items) };
   }
 
-  #busyOf(replica: Replica): number {
-    return this.#busy.get(replica) ?? 0;
+  /** What to tell of a replica that failed. Throws what no other replica would change. */
+  #failureOf(replica: Replica, error: unknown): string {
+    const isFinal =
+      error instanceof ClientGone ||
+      error instanceof QueryRejected ||
+      error instanceof StatementFailed;
+    if (isFinal) throw error;
+    const reason = codeOf(error) ?? messageOf(error);
+    this.#deps.log.warn({ backend: replica.name, reason }, 'query failed over');
+    return `${replica.name}: ${reason}`;
   }
 }
 
-async function assertUsable({ statusCode, body }: QueryAnswer): Promise<void> {
-  if (statusCode < 500 && !FAILED_STATUSES.has(statusCode)) return;
-  const text = errorTextOf(await body.text());
-  throw new Error(text === '' ? `status ${statusCode}` : `status ${statusCode}: ${text}`);
+function unavailable(failures: readonly string[]): ProxyError {
+  const why = failures.length === 0 ? 'none may be read from' : failures.join('; ');
+  return new ProxyError('REPLICAS_UNAVAILABLE', `no replica can answer the query: ${why}`);
 }
 
-/** False: the body is empty, as InfluxDB's CSV of an error is. Rejects when it breaks before it has given a byte. */
-async function firstBytes(body: Readable): Promise<boolean> {
-  if (body.readableLength > 0) return true;
-  const settled = new AbortController();
-  const { signal } = settled;
-  // A body that has ended before anybody listens ends without being readable.
-  await Promise.race(['readable', 'end'].map((event) => once(body, event, { signal })));
-  settled.abort();
-  return body.readableLength > 0;
-}
-
-function answerOf({ statusCode, headers }: QueryAnswer, body: Answer['body']): Answer {
-  return {
-    status: statusCode,
-    contentType: headers['content-type']?.toString() ?? JSON_TYPE,
-    contentEncoding: headers['content-encoding']?.toString(),
-    errorHeader: headers['x-influxdb-error']?.toString(),
-    body,
-  };
+/** An iteration of which the first step has been made. */
+async function* resumed<T>(
+  first: IteratorResult<T, void>,
+  rest: AsyncGenerator<T, void, undefined>,
+): AsyncGenerator<T, void, undefined> {
+  try {
+    if (first.done === true) return;
+    yield first.value;
+    yield* rest;
+  } finally {
+    await rest.return();
+  }
 }

@@ -37,10 +37,7 @@ export function readOrder(
   busy: (replica: Replica) => number,
 ): readonly Replica[] {
   const rank = (replica: Replica): readonly number[] => [
-    replica.downSignal.aborted ? 1 : 0,
-    replica.isComplete ? 0 : 1,
-    replica.isUp ? 0 : 1,
-    replica.zone === zone ? 0 : 1,
+    ...rankOf(replica, zone),
     replica.isComplete ? 0 : replica.backlogBytes,
     busy(replica),
   ];
@@ -51,7 +48,17 @@ export function readOrder(
     .map(({ replica }) => replica);
 }
 
-function compareRanks(a: readonly number[], b: readonly number[]): number {
+/** How good an answer of the replica may be; the smaller the better, the first numbers count most. */
+export function rankOf(replica: Replica, zone: string): readonly number[] {
+  return [
+    replica.downSignal.aborted ? 1 : 0,
+    replica.isComplete ? 0 : 1,
+    replica.isUp ? 0 : 1,
+    replica.zone === zone ? 0 : 1,
+  ];
+}
+
+export function compareRanks(a: readonly number[], b: readonly number[]): number {
   const difference = a.map((value, index) => value - (b[index] ?? 0)).find((delta) => delta !== 0);
   return difference ?? 0;
 }

@@ -88,6 +88,7 @@ test('a file with only what it must have gets every default', () => {
       maxInflatedSize: 104_857_600,
       maxInflightBytes: 134_217_728,
       gzipLevel: 1,
+      maxMergeBytes: 67_108_864,
       allowStatements: [],
     },
     backends: {
@@ -120,7 +121,7 @@ test('nobody can change a loaded configuration', () => {
     if (typeof value === 'object' && value !== null) Object.values(value).forEach(assertFrozen);
   };
   assertFrozen(
-    load({ ...withKeymaps({ cpu: ['node1'] }), proxy: { allowStatements: ['DELETE'] } }),
+    load({ ...withKeymaps({ cpu: ['node1'] }), proxy: { allowStatements: ['drop measurement'] } }),
   );
   assertFrozen(load(withBackend({})));
 });
@@ -150,9 +151,11 @@ test('accepted spellings', () => {
 
   check(withProxy({ interval: 0 }), (config) => config.proxy.interval, 0);
   check(withProxy({ listenAddr: '[::1]:0' }), (config) => config.proxy.listenAddr, '[::1]:0');
-  check(withProxy({ allowStatements: ['drop Series'] }), (config) => config.proxy.allowStatements, [
-    'DROP SERIES',
-  ]);
+  check(
+    withProxy({ allowStatements: ['drop measurement', 'drop retention policy'] }),
+    (config) => config.proxy.allowStatements,
+    ['drop measurement', 'drop retention policy'],
+  );
 
   // A backend that no keymap uses, a keymap without a default.
   check(withKeymaps({}), (config) => Object.keys(config.backends), ['node1', 'node2']);

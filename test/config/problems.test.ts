@@ -13,7 +13,7 @@ test('unknown keys', () => {
     'proxy.listenaddr: found an unknown key, did you mean listenAddr?',
     'proxy.databse: found an unknown key, expected one of listenAddr, db, zone, interval, idleTimeout, ' +
       'writeTracing, queryTracing, dataDir, maxBodySize, maxInflatedSize, maxInflightBytes, gzipLevel, ' +
-      'allowStatements',
+      'maxMergeBytes, allowStatements',
     'proxy.Interval: found an unknown key, did you mean interval?',
     'proxy.idelTimeout: found an unknown key, did you mean idleTimeout?',
   );

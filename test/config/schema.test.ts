@@ -41,11 +41,11 @@ test('wrong values in the proxy section', () => {
   );
   check(
     { allowStatements: 'DELETE' },
-    '.allowStatements: found "DELETE", expected a list of statement names',
+    '.allowStatements: found "DELETE", expected a list of statements',
   );
   check(
-    { allowStatements: ['DELETE', 'DROP SERIES;'] },
-    '.allowStatements[1]: found "DROP SERIES;", expected the name of a statement, such as DROP SERIES',
+    { allowStatements: ['drop measurement', 'drop database'] },
+    '.allowStatements[1]: found "drop database", expected one of "drop measurement", "create retention policy", "alter retention policy", "drop retention policy"',
   );
 });
 

@@ -206,13 +206,13 @@ test('bodies that are no form are not read', async () => {
 });
 
 test('a form may be empty, chunked, announced, and hold a query longer than a URL', async () => {
-  const hosts = Array.from({ length: 40_000 }, (_, index) => `host = 'long-host-name-${index}'`);
+  const hosts = Array.from({ length: 9_000 }, (_, index) => `host = 'long-host-name-${index}'`);
   const q = `SELECT usage FROM cpu WHERE host = 'b' OR ${hosts.join(' OR ')}`;
-  assert.ok(q.length > 1024 * 1024, `${q.length}`);
+  assert.ok(q.length > 256 * 1024, `${q.length}`);
   const tooLong = await ask(proxy.url, 'metrics', q, { way: 'form' });
   assert.equal(tooLong.text, '{"error":"error parsing query: query is too long"}\n');
 
-  const fitting = `SELECT usage FROM cpu WHERE host =~ /b|${'x'.repeat(900_000)}/`;
+  const fitting = `SELECT usage FROM cpu WHERE host =~ /b|${'x'.repeat(250_000)}/`;
   await assertSame(fitting, { way: 'form' });
 
   const pieces = ['q=SELECT+us', 'age+FROM+cpu'];

@@ -34,11 +34,12 @@ const bypass = readFileSync(path.join(FIXTURES, 'bypass.jsonl'), 'utf8')
   .split('\n')
   .map((line) => JSON.parse(line) as Case);
 
-/** Of those: one statement about one measurement of the own database, or none at all. The rest must be refused. */
+/** Of those: statements about the own database that only read, or delete from it. The rest must be refused. */
 const HARMLESS = new Set(
-  'B20 L11 L12 L13 L14 P01 P02 M01 M02 M03 M04 M05 M06 M07 M11 M13 M14 M15 M16 M17 M18 M19 M20'.split(
-    ' ',
-  ),
+  (
+    'B06 B18 B19 B20 B21 B22 B29 L11 L12 L13 L14 P01 P02 P03 ' +
+    'M01 M02 M03 M04 M05 M06 M07 M08 M09 M11 M13 M14 M15 M16 M17 M18 M19 M20 M21 M22 M23'
+  ).split(' '),
 );
 const dangerous = bypass.filter(({ id }) => !HARMLESS.has(id)).map(({ q }) => q);
 
@@ -67,7 +68,7 @@ function assertNothingSent(): void {
 }
 
 test('Q1 Q2 Q4 Q5 Q6 Q7 Q8 Q18: what got past older proxies is refused, and harmless look-alikes are not', async () => {
-  assert.ok(dangerous.length >= 55, `${dangerous.length}`);
+  assert.ok(dangerous.length >= 43, `${dangerous.length}`);
   for (const q of dangerous) await assertRefused(recorded.url, q);
   assertNothingSent();
 
@@ -77,7 +78,9 @@ test('Q1 Q2 Q4 Q5 Q6 Q7 Q8 Q18: what got past older proxies is refused, and harm
     const sent = recorder.requests.splice(0).map(({ body }) => new URLSearchParams(body).get('q'));
     // The client's own text, without what separates or surrounds statements.
     const statement = q.replace(/^(\/\*.*?\*\/\s*)|;?( -- done)?$/g, '');
-    assert.deepEqual(sent, id === 'P01' ? [] : [statement], id);
+    // A server that shows no measurement may have no database.
+    const check = id === 'M23' ? ['SHOW RETENTION POLICIES'] : [];
+    assert.deepEqual(sent, id === 'P01' ? [] : [statement, ...check], id);
   }
 });
 

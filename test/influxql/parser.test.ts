@@ -103,14 +103,14 @@ test('no text is too large, too long or too deep to be answered', () => {
   check('SHOW QUERIES;'.repeat(MAX_STATEMENTS + 1), /too many statements/);
 
   check(`SELECT ${nest('(', 'v', ')', MAX_DEPTH)} FROM m`, undefined);
-  for (const depth of [MAX_DEPTH + 1, 5_000, 50_000]) {
+  for (const depth of [MAX_DEPTH + 1, 5_000, 15_000]) {
     check(`SELECT ${nest('(', 'v', ')', depth)} FROM m`, /nested too deeply/);
     check(`SELECT ${nest('f(', 'v', ')', depth)} FROM m`, /nested too deeply/);
     check(nest('SELECT v FROM (', 'SELECT v FROM m', ')', depth), /nested too deeply/);
     check(`SELECT v FROM m WHERE ${'('.repeat(depth)}`, /nested too deeply/);
   }
   check(`SELECT ${'-'.repeat(3)} v FROM m`, /found EOF/);
-  check(`SELECT 1${' + 1'.repeat(100_000)} FROM m`, undefined);
+  check(`SELECT 1${' + 1'.repeat(60_000)} FROM m`, undefined);
 });
 
 test('text that no server would read the same way is refused', () => {

@@ -1,21 +1,10 @@
 import type { Budget } from '../../core/budget.ts';
 import { ProxyError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import type { Clock } from '../../core/time.ts';
-import {
-  type Edit,
-  freezeNow,
-  quoteIdentifier,
-  renameDatabase,
-  sliceOf,
-} from '../../influxql/edit.ts';
 import { parseQuery } from '../../influxql/parser.ts';
-import { databasesOf, type Statement } from '../../influxql/statement.ts';
-import { type Answer, type Executor, type Request } from '../../query/executor.ts';
-import { type Plan, planOf } from '../../query/planner.ts';
-import type { Replica } from '../../query/replica.ts';
-import type { Route } from '../../routing/keymap.ts';
-import type { StatementPath } from '../../write/statement-path.ts';
+import type { Statement } from '../../influxql/statement.ts';
+import type { Answer, QueryEngine } from '../../query/engine.ts';
+import { planOf, type Rules, type Step } from '../../query/planner.ts';
 import { inBackground } from '../background.ts';
 import { readForm } from '../form.ts';
 import { type Parameters, trimSpace } from '../parameters.ts';
@@ -23,25 +12,15 @@ import { headerText, type Reply } from '../reply.ts';
 import type { Exchange, Handler } from '../routes.ts';
 
 export interface QueryHandlerDeps {
-  readonly executor: Executor;
-  readonly routeOf: (measurement: string) => Route | undefined;
-  readonly statements: StatementPath;
-  /** All of them. */
-  readonly backends: readonly string[];
-  readonly replicasOf: (route: Route) => readonly Replica[];
+  readonly engine: QueryEngine;
+  readonly rules: Omit<Rules, 'db'>;
   readonly budget: Budget;
   /** See BodyLimits. */
   readonly maxStallMs: number;
-  /** The database that clients must name; empty: any. */
-  readonly db: string;
   /** Log each query. */
   readonly tracing: boolean;
-  readonly clock: Clock;
   readonly log: Log;
 }
-
-/** Passed on as they are; db and q are replaced, credentials are the backend's own, anything else has no meaning. */
-const PASSED_PARAMETERS = ['rp', 'epoch', 'chunked', 'chunk_size', 'params', 'time_format'];
 
 /** `GET` and `POST /query`: parse, plan, execute, stream. */
 export function queryHandler(deps: QueryHandlerDeps): Handler {
@@ -56,16 +35,13 @@ async function query(exchange: Exchange, deps: QueryHandlerDeps): Promise<Reply>
   const parsed = parseQuery(text, paramsOf(parameters));
   if (!parsed.ok) throw new ProxyError('QUERY_MALFORMED', `error parsing query: ${parsed.error}`);
   if (deps.tracing) trace(exchange, text, parsed.statements, deps.log);
-  const db = parameters.get('db') ?? '';
-  const plan = planOf(parsed.statements, { db, own: deps.db, routeOf: deps.routeOf });
+  const plan = planOf(parsed.statements, { ...deps.rules, db: parameters.get('db') ?? '' });
   if (plan.kind === 'refuse') {
     throw new ProxyError('STATEMENT_REFUSED', `influx-proxy refuses this query: ${plan.reason}`);
   }
-  const reply = execute(plan, { exchange, parameters, text }, deps);
+  const reply = execute(plan.steps, { exchange, parameters, text }, deps);
   return parameters.get('async') === 'true' ? inBackground(reply, exchange, deps.log) : reply;
 }
-
-type Allowed = Exclude<Plan, { kind: 'refuse' }>;
 
 interface Query {
   readonly exchange: Exchange;
@@ -73,34 +49,17 @@ interface Query {
   readonly text: string;
 }
 
-async function execute(plan: Allowed, query: Query, deps: QueryHandlerDeps): Promise<Reply> {
-  switch (plan.kind) {
-    case 'nothing':
-      return { status: 200, json: {} };
-    case 'fail':
-      return statementError(plan.error);
-    case 'replica': {
-      const request = requestOf(query, plan.statement, []);
-      return replyOf(await deps.executor.read(deps.replicasOf(plan.route), request));
-    }
-    case 'everywhere': {
-      // One moment for all replicas, so that each deletes the same points.
-      const frozen = freezeNow(plan.statement, deps.clock.nowNanoseconds());
-      const request = requestOf(query, plan.statement, frozen);
-      return deps.statements.run({
-        backends: plan.route.backends,
-        formFor: (db) => request.parametersFor(db).toString(),
-        ordered: true,
-      });
-    }
-    case 'create database':
-      return deps.statements.run({
-        backends: deps.backends,
-        formFor: (db) =>
-          new URLSearchParams({ q: `CREATE DATABASE ${quoteIdentifier(db)}` }).toString(),
-        ordered: false,
-      });
-  }
+async function execute(
+  steps: readonly Step[],
+  { exchange, parameters, text }: Query,
+  { engine }: QueryHandlerDeps,
+): Promise<Reply> {
+  if (steps.length === 0) return { status: 200, json: {} };
+  // pretty is read from the URL alone.
+  const pretty = exchange.parameters.get('pretty') === 'true';
+  const { signal } = exchange;
+  const headers = accepted(exchange);
+  return replyOf(await engine.answer(steps, { text, parameters, pretty, headers, signal }));
 }
 
 /** The values of `$name` in the query. InfluxDB takes `null` and `{}` for none. */
@@ -115,35 +74,17 @@ function paramsOf(parameters: Parameters): unknown {
   }
 }
 
-/** The client's own text, with the database's name on the backend in every place where the client named it. */
-function requestOf(query: Query, statement: Statement, edits: readonly Edit[]): Request {
-  const { exchange, parameters, text } = query;
-  const own = parameters.get('db') ?? '';
-  const textFor = (db: string): string =>
-    sliceOf(text, statement, [...edits, ...renameDatabase(databasesOf(statement), own, db)]);
-  const { headers } = exchange.request;
-  const passed = pick(parameters, PASSED_PARAMETERS);
-  const pretty = pick(exchange.parameters, ['pretty']);
+function accepted({ request }: Exchange): Record<string, string> {
+  const { accept, 'accept-encoding': encoding } = request.headers;
   return {
-    parametersFor: (db) =>
-      new URLSearchParams([...passed, ...pretty, ['db', db], ['q', textFor(db)]]),
-    headers: {
-      ...(headers.accept !== undefined && { accept: headers.accept }),
-      // InfluxDB compresses when this holds `gzip`; its bytes go to the client as they come.
-      ...(headers['accept-encoding']?.includes('gzip') === true && { 'accept-encoding': 'gzip' }),
-    },
-    signal: exchange.signal,
+    ...(accept !== undefined && { accept }),
+    // InfluxDB compresses when this holds `gzip`; its bytes go to the client as they come.
+    ...(encoding?.includes('gzip') === true && { 'accept-encoding': 'gzip' }),
   };
 }
 
-function pick(parameters: Parameters, names: readonly string[]): [string, string][] {
-  return names.flatMap((name) => {
-    const value = parameters.get(name);
-    return value === undefined ? [] : [[name, value]];
-  });
-}
-
-function replyOf({ status, contentType, contentEncoding, errorHeader, body }: Answer): Reply {
+function replyOf(answer: Answer): Reply {
+  const { status, contentType, contentEncoding, errorHeader, body, backends } = answer;
   return {
     status,
     body,
@@ -151,13 +92,9 @@ function replyOf({ status, contentType, contentEncoding, errorHeader, body }: An
       'Content-Type': contentType,
       ...(contentEncoding !== undefined && { 'Content-Encoding': contentEncoding }),
       ...(errorHeader !== undefined && { 'X-Influxdb-Error': headerText(errorHeader) }),
+      ...(backends.length > 0 && { 'X-Influx-Proxy-Backend': backends.join(', ') }),
     },
   };
-}
-
-/** An error of the statement, not of the request: InfluxDB answers 200. */
-function statementError(error: string): Reply {
-  return { status: 200, json: { results: [{ statement_id: 0, error }] } };
 }
 
 function trace(

@@ -1,0 +1,97 @@
+import type { Inquiry } from './executor.ts';
+import type { Lease } from './lease.ts';
+import type { Subject } from './question.ts';
+import type { Replica } from './replica.ts';
+import type { Route } from '../routing/keymap.ts';
+
+/** Passed on with the client's own statements. */
+const CLIENTS_PARAMETERS = ['rp', 'epoch', 'params', 'time_format'];
+/** Passed on with questions that the proxy asks to prepare one: what gives their texts a meaning. */
+const OWN_PARAMETERS = ['rp', 'params'];
+
+export interface ScopeOptions {
+  readonly subject: Subject;
+  /** Of the request, decoded. */
+  readonly parameters: ReadonlyMap<string, string>;
+  /** Rows of a piece, when the client wants pieces. */
+  readonly pieceRows: number | undefined;
+  /** What the client calls the database; empty: nothing. */
+  readonly db: string;
+  readonly signal: AbortSignal;
+  readonly lease: Lease;
+  /** Is told the name of each backend that answers. */
+  readonly onAnswer: (backend: string) => void;
+}
+
+type TextFor = (db: string, routes: ReadonlySet<Route>) => string;
+
+/** What is asked on behalf of one statement of one request. */
+export class Scope {
+  readonly #options: ScopeOptions;
+
+  constructor(options: ScopeOptions) {
+    this.#options = options;
+  }
+
+  get subject(): Subject {
+    return this.#options.subject;
+  }
+
+  get pieceRows(): number | undefined {
+    return this.#options.pieceRows;
+  }
+
+  get lease(): Lease {
+    return this.#options.lease;
+  }
+
+  /** The client's statement, or a part of it, whose answer becomes the client's. `hides`: see Question. */
+  clients(textFor: TextFor, hidesMissingDatabase = false): Inquiry {
+    const { pieceRows } = this.#options;
+    const size: [string, string][] =
+      pieceRows === undefined ? [] : [['chunk_size', String(pieceRows)]];
+    return this.#inquiry(
+      [...this.#passed(CLIENTS_PARAMETERS), ...size],
+      textFor,
+      hidesMissingDatabase,
+    );
+  }
+
+  /** A question whose answer the client does not see. */
+  own(textFor: TextFor, hidesMissingDatabase = false): Inquiry {
+    return this.#inquiry(this.#passed(OWN_PARAMETERS), textFor, hidesMissingDatabase);
+  }
+
+  /** What the client calls a database whose name on a server is `db`. */
+  shownDb(db = ''): string {
+    return this.#options.db === '' ? db : this.#options.db;
+  }
+
+  answered({ name }: Replica): void {
+    this.#options.onAnswer(name);
+  }
+
+  #inquiry(
+    passed: readonly [string, string][],
+    textFor: TextFor,
+    hidesMissingDatabase: boolean,
+  ): Inquiry {
+    const { signal, lease } = this.#options;
+    return {
+      lease,
+      questionFor: ({ db }, routes) => {
+        const q = textFor(db, routes);
+        // Chunked answers are not cut at the server's max-row-limit, and can be read piece by piece.
+        const parameters = new URLSearchParams([...passed, ['chunked', 'true'], ['q', q]]);
+        return { parameters, headers: {}, signal, hidesMissingDatabase };
+      },
+    };
+  }
+
+  #passed(names: readonly string[]): [string, string][] {
+    return names.flatMap((name) => {
+      const value = this.#options.parameters.get(name);
+      return value === undefined ? [] : [[name, value]];
+    });
+  }
+}
