@@ -36,7 +36,7 @@ export const fill: Rule = (cursor, scope) => {
   if (!named && option.kind !== 'number') {
     throw new SyntaxFault('expected number argument in fill()');
   }
-  scope.clauses.fill = true;
+  scope.clauses.fill = option.value;
 };
 
 /** Whether the zone exists, only the server knows: it has its own list. */
@@ -79,9 +79,9 @@ export const soffset: Rule = (cursor, { clauses }) => {
 const FILLS: ReadonlySet<string> = new Set(['null', 'none', 'previous', 'linear']);
 
 /** Notes of a clause whose calls nobody asks for; now() counts everywhere. */
-function aside({ statement }: Scope): Notes {
+function aside({ statement, clauses }: Scope): Notes {
   const { references, nowCalls } = statement;
-  return { calls: new Set(), references, nowCalls, raw: true };
+  return { calls: new Set(), references, clauses, nowCalls, raw: true };
 }
 
 /** True if another one follows: a comma that the caller reads. */

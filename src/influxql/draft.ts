@@ -6,6 +6,7 @@ import type {
   Effect,
   Field,
   Name,
+  Reference,
   Source,
   Span,
   Statement,
@@ -19,8 +20,9 @@ export class ClausesDraft implements Clauses {
   calls: readonly string[] = [];
   raw = true;
   where: Span | undefined = undefined;
+  readsSubquery = false;
   readonly dimensions: Dimension[] = [];
-  fill = false;
+  fill: string | undefined = undefined;
   descending = false;
   limit: Count | undefined = undefined;
   offset: Count | undefined = undefined;
@@ -43,7 +45,7 @@ export class StatementDraft extends ClausesDraft implements Statement {
   policy: Name | undefined = undefined;
   subject: Name | undefined = undefined;
   exact = false;
-  readonly references = new Set<string>();
+  readonly references: Reference[] = [];
   readonly nowCalls: Span[] = [];
   readonly secrets: Span[] = [];
 

@@ -3,7 +3,7 @@ import { SyntaxFault } from './cursor.ts';
 import type { TokenKind } from './lexer.ts';
 import { path } from './names.ts';
 import { parseDuration, parseInt64, parseUint64 } from './numbers.ts';
-import type { Span } from './statement.ts';
+import type { Clauses, Reference, Span } from './statement.ts';
 
 /** What a router needs to know of an expression; it is judged, never evaluated. */
 export interface Expression {
@@ -20,7 +20,7 @@ export interface Expression {
     | 'boolean'
     | 'group'
     | 'operation';
-  /** The name of a name or a call (lower case), the text of a string. */
+  /** The name of a name or a call (lower case), the text of a string, a number as it is written. */
   readonly value: string;
   readonly args: readonly Expression[];
   /** Of a duration. */
@@ -35,8 +35,9 @@ export interface Expression {
 export interface Notes {
   /** Lower-case names of called functions, in order of their ends. */
   readonly calls: Set<string>;
-  /** Names of fields and tags. */
-  readonly references: Set<string>;
+  readonly references: Reference[];
+  /** The level of nesting that the references belong to. */
+  readonly clauses: Clauses;
   readonly nowCalls: Span[];
   raw: boolean;
 }
@@ -159,8 +160,9 @@ function reference(cursor: Cursor, notes: Notes): Expression {
 function variable(cursor: Cursor, notes: Notes): Expression {
   const { names } = path(cursor);
   const name = names.map(({ value }) => value).join('.');
-  notes.references.add(name);
+  const { at } = cursor;
   const typed = cursor.takeRawIf('::') !== undefined;
+  notes.references.push({ name, typeAt: typed ? undefined : at, clauses: notes.clauses });
   if (typed) typeName(cursor);
   return leaf(typed ? 'typed name' : 'name', name);
 }
@@ -204,7 +206,7 @@ function distinct(cursor: Cursor, notes: Notes): Expression {
   if (cursor.takeRawIf('WS') === undefined) cursor.fail(['(', 'identifier'], cursor.raw());
   notes.calls.add('distinct');
   const { value } = cursor.name();
-  notes.references.add(value);
+  notes.references.push({ name: value, typeAt: undefined, clauses: notes.clauses });
   return leaf('distinct', value);
 }
 
@@ -223,7 +225,7 @@ function boolean(cursor: Cursor): Expression {
 function decimal(cursor: Cursor): Expression {
   const token = cursor.take();
   if (!Number.isFinite(Number(token.value))) cursor.failWith('unable to parse number', token);
-  return leaf('number');
+  return leaf('number', token.value);
 }
 
 /** Up to 64 bits unsigned; with a minus in front, up to 63 bits and the one number more that fits. */
@@ -235,7 +237,7 @@ function integer(cursor: Cursor, negative: boolean): Expression {
   if (negative && parseInt64(digits) === undefined && value !== 2n ** 63n) {
     throw new SyntaxFault(`constant -${digits} underflows int64`);
   }
-  return leaf('number');
+  return leaf('number', negative ? `-${digits}` : digits);
 }
 
 function duration(cursor: Cursor): Expression {
@@ -253,7 +255,9 @@ function signed(cursor: Cursor, notes: Notes): Expression {
   if (!SIGNABLE.includes(kind)) cursor.fail(['identifier', 'number', 'duration', '(']);
   if (kind === 'INTEGER') return integer(cursor, negative);
   const positive = operand(cursor, notes);
-  if (positive.kind === 'number') return positive;
+  if (positive.kind === 'number') {
+    return negative ? { ...positive, value: `-${positive.value}` } : positive;
+  }
   if (positive.nanoseconds === undefined) return operation(leaf('number'), '*', positive);
   return negative ? { ...positive, nanoseconds: -positive.nanoseconds } : positive;
 }

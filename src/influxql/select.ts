@@ -70,6 +70,7 @@ function source(cursor: Cursor, scope: Scope): void {
     namedSource(cursor, scope);
     return;
   }
+  scope.clauses.readsSubquery = true;
   cursor.nested(() => {
     subquery(cursor, scope);
   });
@@ -87,7 +88,7 @@ function subquery(cursor: Cursor, { statement, depth }: Scope): void {
 
 function fields(cursor: Cursor, { statement, clauses }: Scope): void {
   const { references, nowCalls } = statement;
-  const notes: Notes = { calls: new Set(), references, nowCalls, raw: true };
+  const notes: Notes = { calls: new Set(), references, clauses, nowCalls, raw: true };
   do {
     clauses.fields.push(field(cursor, notes));
   } while (commaAfterField(cursor, clauses.fields.at(-1)));

@@ -128,14 +128,26 @@ export interface Clauses {
   /** No function is called in `fields`: rows are points, not aggregates. */
   readonly raw: boolean;
   readonly where: Span | undefined;
+  /** Some source of this level is a sub-query. */
+  readonly readsSubquery: boolean;
   readonly dimensions: readonly Dimension[];
-  readonly fill: boolean;
+  /** What fill() says: `null`, `none`, `previous`, `linear`, or a number as it is written. */
+  readonly fill: string | undefined;
   readonly descending: boolean;
   readonly limit: Count | undefined;
   readonly offset: Count | undefined;
   readonly slimit: Count | undefined;
   readonly soffset: Count | undefined;
   readonly timezone: string | undefined;
+}
+
+/** A field or a tag, or what a sub-query calls one. */
+export interface Reference {
+  readonly name: string;
+  /** Where a type may be written behind it (`::float`). Undefined: one is, or none can be. */
+  readonly typeAt: number | undefined;
+  /** Where it stands. */
+  readonly clauses: Clauses;
 }
 
 export interface Statement extends Span, Clauses {
@@ -158,8 +170,8 @@ export interface Statement extends Span, Clauses {
   readonly subject: Name | undefined;
   /** EXACT before CARDINALITY. */
   readonly exact: boolean;
-  /** The fields and tags that expressions name, at any level. */
-  readonly references: ReadonlySet<string>;
+  /** Each mention of a field or tag in an expression, at any level. */
+  readonly references: readonly Reference[];
   /** Each argumentless call of now(), wherever it stands. */
   readonly nowCalls: readonly Span[];
   /** Password literals, which no log may show. */

@@ -7,6 +7,7 @@ import { StatementFailed } from './failure.ts';
 import { mergeByName } from './merge/by-name.ts';
 import { messagesOf, type NamedPiece, newAside, ownedPieces } from './merge/parts.ts';
 import { type Expansion, type Shape, shapeOf, unionOf, Widening } from './merge/widen.ts';
+import { paddingOf } from './merge-rules.ts';
 import { keysText, type Selection, statementText, type Subject } from './question.ts';
 import { textOf } from './raw-json.ts';
 import { conflictOf, expandedShape, type Schema, schemaOf } from './schema.ts';
@@ -31,9 +32,10 @@ export interface SelectOptions {
 export async function* mergeSelect(options: SelectOptions): AsyncGenerator<Item, void, undefined> {
   const { scope, ownerOf } = options;
   const { statement } = scope.subject;
-  const [parts, keys] = await Promise.all([openParts(options), schemaKeys(options)]);
+  const keys = await schemaKeys(options);
+  assertNoConflict(options, keys);
+  const parts = await openParts(options, keys);
   const schemas = parts.map(({ routes }) => schemaFrom(keys, ownerOf(routes)));
-  assertNoConflict(statement, schemas);
 
   const aside = newAside();
   const sources = parts.map(({ items, routes }) =>
@@ -48,13 +50,31 @@ export async function* mergeSelect(options: SelectOptions): AsyncGenerator<Item,
   yield* messagesOf(aside);
 }
 
-async function openParts(options: SelectOptions): Promise<readonly Part[]> {
-  const { executor, scope, routes, edits } = options;
-  const textFor = (db: string, covered: ReadonlySet<Route>): string =>
-    statementText(scope.subject, db, { selection: selectionOf(options, covered), edits });
+async function openParts(options: SelectOptions, keys: Keys): Promise<readonly Part[]> {
+  const { executor, scope, routes, ownerOf } = options;
+  const all = schemaFrom(keys, () => true);
+  const textFor = (db: string, covered: ReadonlySet<Route>): string => {
+    const known = schemaFrom(keys, ownerOf(covered));
+    const types = typeEdits(scope.subject.statement, known, all);
+    const edits = [...options.edits, ...types];
+    return statementText(scope.subject, db, { selection: selectionOf(options, covered), edits });
+  };
   const parts = await executor.open(routes, scope.clients(textFor));
   for (const { replica } of parts) scope.answered(replica);
   return parts;
+}
+
+/**
+ * The types of fields that only other servers know. One server would know them, and what fill() and arithmetic make of a
+ * field without points depends on its type.
+ */
+function typeEdits({ references }: Statement, known: Schema, all: Schema): Edit[] {
+  return references.flatMap(({ name, typeAt, clauses }) => {
+    const type = all.fields.get(name);
+    const isKnown = known.fields.has(name) || known.tags.has(name);
+    if (type === undefined || typeAt === undefined || isKnown || clauses.readsSubquery) return [];
+    return [{ start: typeAt, end: typeAt, text: `::${type}` }];
+  });
 }
 
 interface Keys {
@@ -84,12 +104,15 @@ function schemaFrom({ fields, tags }: Keys, owns: (measurement: string) => boole
   return schemaOf(owned(fields), owned(tags));
 }
 
-function assertNoConflict(statement: Statement, schemas: readonly Schema[]): void {
+function assertNoConflict({ scope, ownerOf }: SelectOptions, keys: Keys): void {
+  const { statement } = scope.subject;
   const { references, subqueries } = statement;
+  const names = new Set(references.map(({ name }) => name));
+  const schemas = keys.fields.map(({ routes }) => schemaFrom(keys, ownerOf(routes)));
   const expands = [statement, ...subqueries].some(
     (clauses) => clauses.fields.some((field) => field.expands) || hasWildDimension(clauses),
   );
-  const conflict = conflictOf(schemas, (name) => expands || references.has(name));
+  const conflict = conflictOf(schemas, (name) => expands || names.has(name));
   if (conflict === undefined) return;
   const { name, types } = conflict;
   throw new StatementFailed(
@@ -123,7 +146,7 @@ function wideningOf(
       'influx-proxy cannot tell which columns a server without matching points would add: name the fields and tags',
     );
   });
-  return new Widening(unionOf(shapes), expands);
+  return new Widening(unionOf(shapes), expands, paddingOf(statement));
 }
 
 type Head = IteratorResult<NamedPiece, undefined>;

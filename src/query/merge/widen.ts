@@ -41,14 +41,17 @@ export class Widening {
   readonly #to: Shape;
   readonly #expands: Expansion;
   readonly #columns: string;
+  readonly #padding: string;
   #lastColumns = '';
   /** For each column of the result, its place in the rows; -1: it has none there. */
   #places: readonly number[] = [];
   #isSame = false;
 
-  constructor(to: Shape, expands: Expansion) {
+  /** `padding` is what a row shows in a column that its server does not know. */
+  constructor(to: Shape, expands: Expansion, padding = 'null') {
     this.#to = to;
     this.#expands = expands;
+    this.#padding = padding;
     this.#columns = `[${to.columns.join(',')}]`;
   }
 
@@ -71,7 +74,7 @@ export class Widening {
     return itemsOf(`[${rows}]`)
       .map((row) => {
         const values = itemsOf(row);
-        return `[${this.#places.map((place) => values[place] ?? 'null').join(',')}]`;
+        return `[${this.#places.map((place) => values[place] ?? this.#padding).join(',')}]`;
       })
       .join(',');
   }
