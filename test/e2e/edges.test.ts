@@ -55,6 +55,7 @@ test('what is blank to Go is no query, and surrounds none', async () => {
   }
   for (const nothing of [';', ' ; ;', '--', '-- x', '/**/', '/* x */ ;', '-- x\n;']) {
     await assertSame(`/query?db=db&q=${encodeURIComponent(nothing)}`, '{}\n');
+    await assertSame(`/query?db=db&q=${encodeURIComponent(nothing)}&chunked=true`, '');
   }
 });
 

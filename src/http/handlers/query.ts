@@ -54,7 +54,11 @@ async function execute(
   { exchange, parameters, text }: Query,
   { engine }: QueryHandlerDeps,
 ): Promise<Reply> {
-  if (steps.length === 0) return { status: 200, json: {} };
+  if (steps.length === 0) {
+    // A chunked answer has a document for each statement.
+    const isChunked = parameters.get('chunked') === 'true';
+    return { status: 200, ...(isChunked ? { body: '' } : { json: {} }) };
+  }
   // pretty is read from the URL alone.
   const pretty = exchange.parameters.get('pretty') === 'true';
   const { signal } = exchange;
