@@ -118,7 +118,7 @@ test('neither doubled parameters nor broken ones reach a server', async () => {
   assertNothingSent();
 
   // Parameters that mean something else to a server than to the proxy are not passed on.
-  const more = 'async=true&node_id=1&u=admin&p=secret&db=other&q=x&precision=s&consistency=all&x=y';
+  const more = 'async=1&node_id=1&u=admin&p=secret&db=other&q=x&precision=s&consistency=all&x=y';
   const answer = await recorded.request(`/query?db=ok&q=${read}&${more}`);
   assert.equal(answer.status, 200);
   const [sent] = recorder.requests.splice(0);
