@@ -194,10 +194,9 @@ export class Lanes {
   ): Promise<readonly Verdict[] | undefined> {
     const [only] = parts;
     if (only !== undefined && parts.length === 1) {
-      const verdict = await judge(only.payload, answer, {
-        send: (payload) => this.#sendLines(shipment, payload),
-        isSuspect: shipment.batch.target.suspect !== undefined,
-      });
+      const verdict = await judge(only.payload, answer, (payload) =>
+        this.#sendLines(shipment, payload),
+      );
       if (verdict.kind !== 'failed') return [verdict];
       this.#deps.onFailure(verdict);
       return undefined;

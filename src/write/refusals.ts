@@ -18,10 +18,11 @@ export interface Found {
   readonly isExact: boolean;
 }
 
-/** Refusals of one client's lines while others wait behind them: enough for a few bad lines among 10,000. */
-const MAX_LIVE_REFUSALS = 25;
-/** The same when the client has had points refused a moment ago: it may go on like that. */
-const MAX_SUSPECT_REFUSALS = 8;
+/**
+ * Refusals of one client's lines while others wait behind them: enough for a few bad lines among 10,000, and for all of a
+ * small part, of which then no good line counts as refused.
+ */
+const MAX_LIVE_REFUSALS = 32;
 
 /** Kinds of faults that are taken out of a piece before it is halved: each time all of the others are sent again. */
 const MAX_KINDS = 8;
@@ -34,10 +35,9 @@ export function isRejection(outcome: Outcome): outcome is Rejection {
 export async function judge(
   payload: Buffer,
   answer: Rejection,
-  by: { readonly send: Send; readonly isSuspect: boolean },
+  send: Send,
 ): Promise<Verdict | Failure> {
-  const maxRefusals = by.isSuspect ? MAX_SUSPECT_REFUSALS : MAX_LIVE_REFUSALS;
-  const search = await findRefused(payload, answer, { send: by.send, maxRefusals });
+  const search = await findRefused(payload, answer, { send, maxRefusals: MAX_LIVE_REFUSALS });
   if (search.kind === 'failed') return search;
   const [first] = search.refused;
   if (first === undefined && search.expired === 0) return STORED;

@@ -82,21 +82,18 @@ test('a body that is too large is halved, whatever its text says', async () => {
     );
   };
   const tooLarge: Rejection = { kind: 'too large', error: 'dropped=8' };
-  assert.deepEqual(await judge(body(8), tooLarge, { send: send, isSuspect: false }), {
+  assert.deepEqual(await judge(body(8), tooLarge, send), {
     kind: 'stored',
   });
   assert.deepEqual(sent, [4, 2, 2, 4, 2, 2]);
-  const verdict = await judge(body(1), tooLarge, { send: send, isSuspect: false });
+  const verdict = await judge(body(1), tooLarge, send);
   assert.ok(verdict.kind === 'refused');
   assert.equal(verdict.status, 413);
 });
 
 test('the client is told the first answer, which counts all that was dropped', async () => {
   const { send } = server((line) => line.includes('=l3 '), 'of a piece dropped=0');
-  const verdict = await judge(body(8), refused('of the whole dropped=1'), {
-    send: send,
-    isSuspect: false,
-  });
+  const verdict = await judge(body(8), refused('of the whole dropped=1'), send);
   assert.ok(verdict.kind === 'refused');
   assert.equal(verdict.error, 'of the whole dropped=1');
   assert.equal(verdict.lines[0]?.error, 'of a piece dropped=0');
@@ -108,7 +105,7 @@ test('a search ends when the backend does, and after too many refusals', async (
     requests += 1;
     return Promise.resolve(requests < 3 ? refused('x') : { kind: 'failed', reason: 'gone' });
   };
-  assert.deepEqual(await judge(body(100), refused('x'), { send: failing, isSuspect: false }), {
+  assert.deepEqual(await judge(body(100), refused('x'), failing), {
     kind: 'failed',
     reason: 'gone',
   });
