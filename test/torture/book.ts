@@ -11,7 +11,8 @@ export class Book {
   readonly violations: string[] = [];
   readonly answers = { stored: 0, refused: 0 };
   readonly #plan: Plan;
-  readonly #backends: ReadonlyMap<string, ModelBackend>;
+  /** Those that are judged: at the end without the detached ones. */
+  readonly #backends: Map<string, ModelBackend>;
   /** Backend -> row -> value. */
   readonly #expected: ReadonlyMap<string, Map<string, string>>;
   /** Backend -> series of lines without a timestamp -> fields. */
@@ -27,7 +28,7 @@ export class Book {
     const each = <T>(make: () => T): ReadonlyMap<string, T> =>
       new Map([...backends.keys()].map((name) => [name, make()]));
     this.#plan = plan;
-    this.#backends = backends;
+    this.#backends = new Map(backends);
     this.#expected = each(() => new Map<string, string>());
     this.#untimed = each(() => new Map<string, string>());
     this.#owed = each(() => new Set<string>());
@@ -69,8 +70,13 @@ export class Book {
     }
   }
 
-  /** Everything has settled: rows, and the files of dead letters. */
-  judge(letterFiles: ReadonlyMap<string, Buffer>): void {
+  /** Everything has settled: rows, and the files of dead letters. A detached backend has holes, and must not be alone. */
+  judge(letterFiles: ReadonlyMap<string, Buffer>, detached: readonly string[]): void {
+    for (const name of detached) this.#backends.delete(name);
+    for (const [measurement, names] of Object.entries(this.#plan.keymaps)) {
+      if (names.some((name) => this.#backends.has(name))) continue;
+      this.violations.push(`every backend of ${measurement} is detached`);
+    }
     for (const [name, backend] of this.#backends) {
       this.#judgeRows(name, backend);
       this.#judgeLetters(name, letterFiles.get(name) ?? Buffer.alloc(0));
@@ -164,7 +170,8 @@ export class Book {
   }
 
   #firstRowOf(measurement: string, key: string): string | undefined {
-    const [first = ''] = this.#plan.keymaps[measurement] ?? [];
+    const names = this.#plan.keymaps[measurement] ?? [];
+    const first = names.find((name) => this.#backends.has(name)) ?? '';
     return this.#backends.get(first)?.influx.rows.get(key);
   }
 
@@ -190,7 +197,8 @@ export class Book {
   /** One timestamp for each line without, the same on every backend. */
   #judgeStamps(): void {
     const stamps = new Map<string, string>();
-    for (const [name, untimed] of this.#untimed) {
+    for (const name of this.#backends.keys()) {
+      const untimed = this.#untimed.get(name) ?? new Map<string, string>();
       const times = new Map<string, Set<string>>();
       for (const key of this.#backends.get(name)?.influx.rows.keys() ?? []) {
         const [rp = '', series = '', time = ''] = key.split(' ');

@@ -34,6 +34,10 @@ export interface ClientDeps {
 const FIRST_HOUR = 472_222;
 const PRECISIONS = Object.keys(NANOSECONDS_PER) as Precision[];
 
+function timeOf(hour: number, precision: Precision): bigint {
+  return (BigInt(hour) * NANOSECONDS_PER.h) / NANOSECONDS_PER[precision];
+}
+
 function sharedSeries(k: number): string {
   return `both,client=all,k=${k}`;
 }
@@ -87,13 +91,14 @@ export class Client {
       return { ordinal, series: isSharing ? sharedSeries(k) : series };
     }
     const rp = isSharing ? '' : random.weighted({ '': 5, autogen: 2, short: 2, gone: 0.15 });
-    const precision = isSharing ? 's' : random.pick(PRECISIONS);
+    const precision = random.pick(PRECISIONS);
     const lines = Array.from({ length: random.between(1, 8) }, () =>
       this.#line(ordinal, precision),
     );
-    // Written by all clients in no order: only what may share a request is one sequence on every backend.
+    // Written by all clients in no order: what has one route and policy is one sequence, the same on every backend.
     if (isSharing) {
-      lines.push(parseLine(`${sharedSeries(random.between(0, 1))} v=${ordinal} 1699999200`));
+      const time = timeOf(FIRST_HOUR, precision);
+      lines.push(parseLine(`${sharedSeries(random.between(0, 1))} v=${ordinal} ${time}`));
     }
     const rubbish = random.chance(0.02) ? [this.#rubbish(ordinal)] : [];
     return {
@@ -119,9 +124,8 @@ export class Client {
     const series = this.#series(measurement, k);
     if (kind === 'untimed') return parseLine(`${series} ${fields}`);
     // Weeks apart: two shards.
-    const hour = BigInt(FIRST_HOUR + random.between(0, 1) * 500);
-    const time = (hour * NANOSECONDS_PER.h) / NANOSECONDS_PER[precision];
-    return parseLine(`${series} ${fields} ${time}`);
+    const hour = FIRST_HOUR + random.between(0, 1) * 500;
+    return parseLine(`${series} ${fields} ${timeOf(hour, precision)}`);
   }
 
   #series(measurement: string, k: number | string): string {

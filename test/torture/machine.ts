@@ -1,4 +1,4 @@
-import type { Disk, DiskFile } from '../../src/spill/disk.ts';
+import type { Disk, DiskFile, Space } from '../../src/spill/disk.ts';
 import { FakeDisk } from '../support/fake-disk.ts';
 import type { Random } from './random.ts';
 import type { Process, Scheduler } from './scheduler.ts';
@@ -17,9 +17,14 @@ export interface MachineOptions {
   readonly ignoresSync: boolean;
 }
 
+const ROOMY: Space = { freeBytes: 1e11, totalBytes: 1e12 };
+const LOW: Space = { ...ROOMY, freeBytes: 1e6 };
+
 /** The machine under the proxy: a disk with moods, the power, and whoever kills the process. */
 export class Machine {
   mood: DiskMood = 'well';
+  /** What it says of its own size. */
+  isLow = false;
   /** After so many calls of the disk the process dies: in the middle of whatever it does. */
   killAfterCalls = Infinity;
   onKill: () => void = () => undefined;
@@ -64,7 +69,7 @@ export class Machine {
       link: (from, to) => call('names', () => disk.link(from, to)),
       remove: (file) => call('clean up', () => disk.remove(file)),
       syncDirectory: () => call('sync', () => disk.syncDirectory()),
-      space: () => call('look', () => disk.space()),
+      space: () => call('look', () => Promise.resolve(this.isLow ? LOW : ROOMY)),
       handOver: () => call('look', () => disk.handOver()),
     };
   }

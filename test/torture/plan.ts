@@ -6,6 +6,7 @@ export interface BackendPlan extends Omit<SenderOptions, 'db'> {
   readonly checkInterval: number;
   readonly maxSpillBytes: number;
   readonly segmentBytes: number;
+  readonly onSpillFull: 'detach' | 'reject';
   /** Measurements that have another type here: this backend refuses them, the others store them. */
   readonly strangers: readonly string[];
 }
@@ -29,6 +30,8 @@ export interface Plan {
   /** The disk has moods, and the limits are so tight that clients are turned away. */
   readonly diskFaults: boolean;
   readonly tight: boolean;
+  /** The disk says at times that it is nearly full. */
+  readonly lowDisk: boolean;
   /** Lines without a timestamp; only where nothing makes a client send a request again. */
   readonly untimed: boolean;
 }
@@ -39,6 +42,7 @@ export function draw(random: Random): Plan {
   const calm = random.chance(0.15);
   const diskFaults = !calm && random.chance(0.4);
   const tight = !calm && random.chance(0.25);
+  const lowDisk = !calm && random.chance(0.25);
   const kills = calm || random.chance(0.4) ? 0 : random.between(1, 4);
   const shutdowns = calm || random.chance(0.6) ? 0 : random.between(1, 2);
   const names = ['a', 'b', 'c'].slice(0, random.between(2, 3));
@@ -63,7 +67,8 @@ export function draw(random: Random): Plan {
     shutdowns,
     diskFaults,
     tight,
-    untimed: !diskFaults && !tight && kills === 0 && shutdowns === 0,
+    lowDisk,
+    untimed: !diskFaults && !tight && !lowDisk && kills === 0 && shutdowns === 0,
   };
 }
 
@@ -80,6 +85,7 @@ function drawBackend(name: string, random: Random, tight: boolean): BackendPlan 
     checkInterval: random.pick([50, 300, 1000]),
     maxQueuedBytes: random.pick([200, 5_000, 1_000_000]),
     maxSpillBytes: tight ? random.between(12_000, 30_000) : 10_000_000,
+    onSpillFull: random.pick(['detach', 'reject']),
     segmentBytes: random.pick([200, 1_000, 8_000, 1_000_000]),
     strangers: random.chance(0.12) ? ['split'] : [],
   };

@@ -6,15 +6,17 @@ import type { Log } from '../../src/core/log.ts';
 import { Counters } from '../../src/metrics/counters.ts';
 import { Keymap } from '../../src/routing/keymap.ts';
 import { DeadLetter } from '../../src/spill/dead-letter.ts';
+import { DetachedMarker } from '../../src/spill/detached-marker.ts';
 import type { Disk } from '../../src/spill/disk.ts';
+import { FreeSpace } from '../../src/spill/free-space.ts';
 import { Spill } from '../../src/spill/spill.ts';
 import { Admission } from '../../src/write/admission.ts';
 import { Compressor } from '../../src/write/compressor.ts';
+import { Detachment } from '../../src/write/detachment.ts';
 import { Sender } from '../../src/write/sender.ts';
 import { StatementPath } from '../../src/write/statement-path.ts';
 import type { WriteError } from '../../src/write/verdict.ts';
 import { WritePath, type WriteRequest } from '../../src/write/write-path.ts';
-import { neverDetached } from '../support/never-detached.ts';
 import { type Deletion, formOf, type ModelBackend } from './model-backend.ts';
 import type { BackendPlan, Plan } from './plan.ts';
 import type { Process } from './scheduler.ts';
@@ -58,12 +60,14 @@ export class Proxy {
   readonly writePath: WritePath;
   isClosing = false;
   readonly #statements: StatementPath;
+  readonly #space: FreeSpace;
   #open = 0;
   #closed = new AbortController();
   readonly #deps: ProxyDeps;
 
-  private constructor(stations: readonly Station[], deps: ProxyDeps) {
+  private constructor(stations: readonly Station[], space: FreeSpace, deps: ProxyDeps) {
     const { plan, process } = deps;
+    this.#space = space;
     this.stations = stations;
     this.#deps = deps;
     this.budget = new Budget(plan.maxInflightBytes);
@@ -83,12 +87,17 @@ export class Proxy {
   }
 
   static async open(deps: ProxyDeps): Promise<Proxy> {
+    const { disk, process, log } = deps;
+    const space = new FreeSpace('/data', { disk, clock: process.clock, log });
+    await space.look();
     const stations: Station[] = [];
-    for (const backend of deps.plan.backends) stations.push(await openStation(backend, deps));
-    return new Proxy(stations, deps);
+    for (const backend of deps.plan.backends)
+      stations.push(await openStation(backend, space, deps));
+    return new Proxy(stations, space, deps);
   }
 
   start(): void {
+    void this.#space.run();
     for (const { health, sender } of this.stations) {
       void health.run();
       sender.start();
@@ -137,6 +146,7 @@ export class Proxy {
     for (const { sender } of this.stations) sender.surrender();
     await clock.sleep(CUT_MS, this.#closed.signal);
     await Promise.all(this.stations.map((station) => this.#closeStation(station)));
+    this.#space.close();
   }
 
   #abortIfDone(): void {
@@ -150,10 +160,15 @@ export class Proxy {
     this.#deps.backends.get(name)?.disconnect();
     await replayEnded;
     await spill.close();
+    await sender.detachment.close();
   }
 }
 
-async function openStation(backend: BackendPlan, deps: ProxyDeps): Promise<Station> {
+async function openStation(
+  backend: BackendPlan,
+  space: FreeSpace,
+  deps: ProxyDeps,
+): Promise<Station> {
   const { name, maxSpillBytes, segmentBytes } = backend;
   const { process, disk, log } = deps;
   const model = deps.backends.get(name);
@@ -163,6 +178,11 @@ async function openStation(backend: BackendPlan, deps: ProxyDeps): Promise<Stati
     { disk, log },
   );
   const deadLetter = await DeadLetter.open(deadLetterFile(name), disk);
+  const marker = new DetachedMarker(`/data/detached/${name}.json`, disk);
+  const detachment = await Detachment.open(
+    { ...backend, writeOnly: false },
+    { marker, clock: process.clock, log },
+  );
   const probe = (timeoutMs: number): Promise<string> => model.probe(timeoutMs);
   const { checkInterval } = backend;
   const health = new Health({ name, checkInterval, probe }, process.clock, log);
@@ -171,8 +191,7 @@ async function openStation(backend: BackendPlan, deps: ProxyDeps): Promise<Stati
     {
       send: (body) => model.send(body, process),
       execute: (form) => model.execute(form, process),
-      ...{ health, spill, deadLetter, log },
-      ...(await neverDetached(name)),
+      ...{ health, spill, deadLetter, log, detachment, space },
       clock: process.clock,
       random: deps.random,
     },

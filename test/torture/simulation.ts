@@ -1,8 +1,10 @@
+import path from 'node:path';
 import { fakeLog } from '../support/fake-log.ts';
 import { Book } from './book.ts';
 import { Client, type Request } from './client.ts';
-import { type DiskMood, Machine } from './machine.ts';
-import { ModelBackend, type Mood } from './model-backend.ts';
+import { Faults } from './faults.ts';
+import { Machine } from './machine.ts';
+import { ModelBackend } from './model-backend.ts';
 import { draw, type Plan } from './plan.ts';
 import { deadLetterFile, Proxy, type Reply } from './proxy.ts';
 import { Random } from './random.ts';
@@ -26,15 +28,13 @@ export interface Result {
 /** Faults have stopped: this long it may take until everything is where it belongs. */
 const RECOVERY_MS = 600_000;
 
-const MOODS = { well: 3, down: 1, hung: 1, lazy: 3, slow: 2, failing: 1, moody: 4, small: 1 };
-const DISK_MOODS = { well: 4, full: 1, 'no sync': 1, flaky: 2, dead: 1 };
-
 /** One schedule: clients, backends, disk and process with all that goes wrong, until all is well again. */
 export class Simulation {
   readonly #random: Random;
   readonly #plan: Plan;
   readonly #scheduler: Scheduler;
   readonly #machine: Machine;
+  readonly #faults: Faults;
   readonly #backends: ReadonlyMap<string, ModelBackend>;
   readonly #book: Book;
   readonly #clients: readonly Client[];
@@ -44,9 +44,8 @@ export class Simulation {
   #proxy: Proxy | undefined;
   /** Clients whose connections break when the process ends. */
   readonly #disconnect = new Set<() => void>();
-  #hasFaults = true;
   #ordinal = 0;
-  #counts = { kills: 0, shutdowns: 0, 'power cuts': 0, deletions: 0, unavailable: 0 };
+  #counts = { kills: 0, shutdowns: 0, 'power cuts': 0, deletions: 0, unavailable: 0, detached: 0 };
 
   constructor(seed: number, sabotage: Sabotage = {}) {
     this.#random = new Random(seed);
@@ -64,6 +63,13 @@ export class Simulation {
         return [name, new ModelBackend(options, random, scheduler)];
       }),
     );
+    this.#faults = new Faults({
+      ...{ plan, random, scheduler, machine: this.#machine, backends: this.#backends },
+      kill: () => {
+        this.#kill();
+      },
+      shutDown: () => void this.#shutDown(),
+    });
     this.#book = new Book(plan, this.#backends);
     this.#process = new Process(scheduler);
     const nextOrdinal = (): number => ++this.#ordinal;
@@ -81,9 +87,9 @@ export class Simulation {
     for (const backend of this.#backends.values()) this.#watch(backend);
     void this.#startProxy();
     for (const client of this.#clients) void client.run();
-    this.#planFaults();
+    this.#faults.start();
     await this.#scheduler.runUntil(() => false, faultsMs);
-    this.#endFaults();
+    this.#faults.end();
     const isSettled = await this.#scheduler.runUntil(() => this.#isSettled(), RECOVERY_MS);
     if (!isSettled) this.#violation(`not settled: ${this.#describe()}`);
     else await this.#judgeEnd();
@@ -100,7 +106,7 @@ export class Simulation {
       this.#book.sent(backend.name, sent, station?.sender.isComplete === true);
     };
     backend.onApplied = () => {
-      if (this.#hasFaults && this.#plan.kills > 0 && this.#random.chance(0.002)) this.#kill();
+      if (this.#faults.areOn && this.#plan.kills > 0 && this.#random.chance(0.002)) this.#kill();
     };
   }
 
@@ -155,49 +161,6 @@ export class Simulation {
     return proxy.delete(this.#plan.keymaps[measurement] ?? [], request);
   }
 
-  #planFaults(): void {
-    const { faultsMs, kills, shutdowns, diskFaults } = this.#plan;
-    const random = this.#random;
-    const during = (run: () => void): void => {
-      this.#scheduler.after(random.between(0, faultsMs), () => {
-        if (this.#hasFaults) run();
-      });
-    };
-    for (const backend of this.#backends.values()) this.#changeMood(backend);
-    if (diskFaults) this.#changeDiskMood();
-    for (let kill = 0; kill < kills; kill++) {
-      during(() => {
-        if (random.chance(0.3)) this.#kill();
-        else this.#machine.killAfterCalls = random.between(1, 80) / 2;
-      });
-    }
-    for (let shutdown = 0; shutdown < shutdowns; shutdown++) during(() => void this.#shutDown());
-  }
-
-  #changeMood(backend: ModelBackend): void {
-    if (!this.#hasFaults) return;
-    backend.mood = this.#random.weighted<Mood>(MOODS);
-    const ms = this.#random.pick([50, 500, 3000]);
-    this.#scheduler.after(this.#random.between(0, ms), () => {
-      this.#changeMood(backend);
-    });
-  }
-
-  #changeDiskMood(): void {
-    if (!this.#hasFaults) return;
-    this.#machine.mood = this.#random.weighted<DiskMood>(DISK_MOODS);
-    this.#scheduler.after(this.#random.between(0, this.#random.pick([50, 1000])), () => {
-      this.#changeDiskMood();
-    });
-  }
-
-  #endFaults(): void {
-    this.#hasFaults = false;
-    this.#machine.mood = 'well';
-    this.#machine.killAfterCalls = Infinity;
-    for (const backend of this.#backends.values()) backend.mood = 'well';
-  }
-
   #kill(): void {
     this.#machine.killAfterCalls = Infinity;
     if (!this.#process.isAlive) return;
@@ -236,7 +199,7 @@ export class Simulation {
       proxy !== undefined &&
       !proxy.isClosing &&
       this.#clients.every(({ isDone }) => isDone) &&
-      proxy.stations.every(({ sender }) => sender.isComplete) &&
+      proxy.stations.every(({ sender }) => sender.isComplete || sender.detachment.isDetached) &&
       [...this.#backends.values()].every(({ open }) => open === 0)
     );
   }
@@ -254,14 +217,20 @@ export class Simulation {
     if (again === undefined) return;
     this.#judgeAtRest(again);
     if (this.#sends() > before) this.#violation('points were sent again after all was delivered');
-    const segments = [...this.#machine.files().keys()].filter((file) => file.endsWith('.segment'));
-    if (segments.length > 0) this.#violation(`left on the disk: ${segments.join(' ')}`);
+    const detached = detachedIn(again);
+    if (detachedIn(proxy).some((name) => !detached.includes(name)))
+      this.#violation('a detached backend is attached again after a restart');
+    const left = [...this.#machine.files().keys()].filter(
+      (file) => file.endsWith('.segment') && !detached.includes(path.basename(path.dirname(file))),
+    );
+    if (left.length > 0) this.#violation(`left on the disk: ${left.join(' ')}`);
+    this.#counts['detached'] += detached.length;
     await this.#closeAndWait(again);
     const letters = [...this.#backends.keys()].map((name) => {
       const file = this.#machine.files().get(deadLetterFile(name));
       return [name, file ?? Buffer.alloc(0)] as const;
     });
-    this.#book.judge(new Map(letters));
+    this.#book.judge(new Map(letters), detached);
   }
 
   async #closeAndWait(proxy: Proxy): Promise<void> {
@@ -287,6 +256,8 @@ export class Simulation {
     if (proxy.budget.used !== 0) this.#violation(`budget in use: ${proxy.budget.used}`);
     if (proxy.writePath.underway !== 0) this.#violation('coalescers are not forgotten');
     for (const { name, spill, sender } of proxy.stations) {
+      // What it had not got stays in its spill.
+      if (sender.detachment.isDetached) continue;
       if (spill.reservedBytes !== 0) this.#violation(`${name} reserves ${spill.reservedBytes}`);
       if (!spill.isEmpty || spill.backlog.records > 0) this.#violation(`${name} has a backlog`);
       // Spills what is in a lane, and there must be no lane.
@@ -328,4 +299,10 @@ export class Simulation {
     });
     return { violations: this.#book.violations, counts, log };
   }
+}
+
+function detachedIn(proxy: Proxy): string[] {
+  return proxy.stations
+    .filter(({ sender }) => sender.detachment.isDetached)
+    .map(({ name }) => name);
 }
