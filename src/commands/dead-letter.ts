@@ -5,9 +5,10 @@ import { DeadLetterFiles } from '../spill/dead-letter-files.ts';
 import { type DeadPoint, decodeDeadPoint } from '../spill/dead-point.ts';
 import { nodeDisk } from '../spill/disk.ts';
 import type { CommandRequest, NamedBackend } from './command.ts';
+import { list } from './list.ts';
 import { onlyBackend, whileLocked } from './requests.ts';
 import { Retry } from './retry.ts';
-import { count, jsonLine, printable, table, textOrBase64 } from './text.ts';
+import { count, jsonLine, printable, textOrBase64 } from './text.ts';
 
 interface Summary {
   readonly entries: number;
@@ -17,25 +18,16 @@ interface Summary {
   readonly bytes: number;
 }
 
-export async function listDeadLetters({
-  backends,
-  dataDir,
-  json,
-  write,
-}: CommandRequest): Promise<number> {
-  const rows = [];
-  for (const { name } of backends)
-    rows.push({ backend: name, ...(await summaryOf(filesOf(dataDir, name))) });
-  if (json) {
-    await write(jsonLine(rows));
-    return 0;
-  }
-  const head = ['backend', 'entries', 'oldest', 'newest', 'bytes'];
-  const cells = rows.map(({ backend, entries, oldest, newest, bytes }) => [
-    ...[backend, entries, oldest ?? '-', newest ?? '-', bytes],
-  ]);
-  await write(table(head, cells));
-  return 0;
+export function listDeadLetters(request: CommandRequest): Promise<number> {
+  return list(request, {
+    rowOf: (name) => summaryOf(filesOf(request.dataDir, name)),
+    columns: [
+      ['entries', ({ entries }) => entries],
+      ['oldest', ({ oldest }) => oldest],
+      ['newest', ({ newest }) => newest],
+      ['bytes', ({ bytes }) => bytes],
+    ],
+  });
 }
 
 export async function showDeadLetters(request: CommandRequest): Promise<number> {

@@ -14,35 +14,25 @@ import {
 import type { Totals } from '../spill/totals.ts';
 import { rangesOf } from '../write/dead-points.ts';
 import type { CommandRequest } from './command.ts';
+import { list } from './list.ts';
 import { onlyBackend, whileLocked } from './requests.ts';
-import { count, jsonLine, printable, table, textOrBase64 } from './text.ts';
+import { count, jsonLine, printable, textOrBase64 } from './text.ts';
 
 const inflate = promisify(gunzip);
 const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
 
-export async function listSpills({
-  backends,
-  dataDir,
-  json,
-  write,
-}: CommandRequest): Promise<number> {
-  const rows = [];
-  for (const { name } of backends)
-    rows.push({
-      backend: name,
-      ...(await summarizeSpill(spillDirectoryOf(dataDir, name), nodeDisk)),
-    });
-  if (json) {
-    await write(jsonLine(rows));
-    return 0;
-  }
-  const head = ['backend', 'records', 'points', 'bytes', 'files', 'file bytes', 'damaged files'];
-  const cells = rows.map((row) => [
-    row.backend,
-    ...[row.records, row.points, row.bytes, row.files, row.fileBytes, row.damagedFiles],
-  ]);
-  await write(table(head, cells));
-  return 0;
+export function listSpills(request: CommandRequest): Promise<number> {
+  return list(request, {
+    rowOf: (name) => summarizeSpill(spillDirectoryOf(request.dataDir, name), nodeDisk),
+    columns: [
+      ['records', ({ records }) => records],
+      ['points', ({ points }) => points],
+      ['bytes', ({ bytes }) => bytes],
+      ['files', ({ files }) => files],
+      ['file bytes', ({ fileBytes }) => fileBytes],
+      ['damaged files', ({ damagedFiles }) => damagedFiles],
+    ],
+  });
 }
 
 export async function showSpill(request: CommandRequest): Promise<number> {

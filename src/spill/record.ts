@@ -24,7 +24,7 @@ const NAMES_AT = 34;
 const CHECKSUM_BYTES = 4;
 /** A header whose three names are empty. */
 export const MIN_HEADER_BYTES = NAMES_AT + CHECKSUM_BYTES;
-/** Of each name. Node refuses a request whose head is longer than this, so no client can name more. */
+/** Of each name. Far more than any comes with: the longest that a client chooses, a retention policy's, has at most 1024. */
 export const MAX_NAME_BYTES = 16 * 1024;
 export const MAX_HEADER_BYTES = MIN_HEADER_BYTES + 3 * MAX_NAME_BYTES;
 /** Ten times the largest body that is accepted by default. A payload is read in one piece. */
