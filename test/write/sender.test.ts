@@ -216,3 +216,27 @@ test('one refused line among the requests of many clients costs few requests, an
   assert.ok(backend.writes.length <= 13, `${backend.writes.length} requests`);
   assert.ok(sender.isComplete, 'a refusal is no outage');
 });
+
+test('what is given up keeps its order on disk: the request under way, a statement, and what waits behind it', async (t) => {
+  const { backend, sender, deliver } = await bench(t);
+  let answer: () => void = () => undefined;
+  const when = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const done: Step = { status: 200, body: '{"results":[{"statement_id":0}]}\n' };
+  backend.answer({ status: 503, when }, ({ path }) => (path === '/query' ? done : 204));
+  const first = deliver('a');
+  await backend.received(1);
+  assert.ok(sender.tryReserve(100));
+  const statement = sender.deliverStatement('q=DELETE+FROM+a', 100);
+  const behind = ['b', 'c'].map(deliver);
+  sender.surrender();
+  for (const delivery of [first, ...behind]) assert.deepEqual(await kindsOf(delivery), ['spilled']);
+  assert.deepEqual(await statement, { kind: 'spilled' });
+  answer();
+  await eventually('complete', () => sender.isComplete);
+  const replayed = backend.requests
+    .slice(1)
+    .map(({ path, body }) => (path === '/query' ? 'q' : body));
+  assert.equal(replayed.join(''), 'a v=0 0\nqb v=0 0\nc v=0 0\n');
+});
