@@ -1,45 +1,34 @@
 const INDENT = '    ';
 
+/** Pieces of compact JSON: a bracket, a comma, a colon, a string or a part of one, or a number or word. */
+const TOKEN = /[{}[\],:]|"(?:[^"\\]|\\.)*"?|[^{}[\],:"]+/gs;
+
 /**
  * Lays out JSON as InfluxDB does for `pretty=true`: Go's MarshalIndent, four blanks a level. `next` takes compact texts
- * that together are documents, each ended by a line feed, cut anywhere.
+ * that together are documents, each ended by a line feed; no text may end inside a string.
  */
 export class PrettyPrinter {
   #depth = 0;
-  #isInString = false;
-  #isEscaped = false;
   /** A bracket was opened, and nothing has followed yet: an empty pair stays together. */
   #isOpen = false;
 
   next(text: string): string {
-    let laidOut = '';
-    for (const char of text)
-      laidOut += this.#isInString ? this.#inString(char) : this.#outside(char);
-    return laidOut;
+    const parts: string[] = [];
+    for (const [token] of text.matchAll(TOKEN)) parts.push(this.#laidOut(token));
+    return parts.join('');
   }
 
-  #inString(char: string): string {
-    if (this.#isEscaped) this.#isEscaped = false;
-    else if (char === '\\') this.#isEscaped = true;
-    else if (char === '"') this.#isInString = false;
-    return char;
-  }
-
-  #outside(char: string): string {
+  #laidOut(token: string): string {
     const wasOpen = this.#isOpen;
-    this.#isOpen = false;
-    if (char === '}' || char === ']') {
+    this.#isOpen = token === '{' || token === '[';
+    if (token === '}' || token === ']') {
       this.#depth--;
-      return wasOpen ? char : this.#newLine() + char;
+      return wasOpen ? token : this.#newLine() + token;
     }
     const before = wasOpen ? this.#newLine() : '';
-    if (char === '{' || char === '[') {
-      this.#depth++;
-      this.#isOpen = true;
-    }
-    if (char === '"') this.#isInString = true;
-    if (char === ',') return char + this.#newLine();
-    return before + (char === ':' ? ': ' : char);
+    if (this.#isOpen) this.#depth++;
+    if (token === ',') return token + this.#newLine();
+    return before + (token === ':' ? ': ' : token);
   }
 
   #newLine(): string {

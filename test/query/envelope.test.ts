@@ -104,18 +104,18 @@ test('what was written reads as it was, in one document or in many', async () =>
   );
 });
 
-test('pretty JSON is laid out as by MarshalIndent, however it is cut', () => {
+test('pretty JSON is laid out as by MarshalIndent, document by document', () => {
   fc.assert(
-    fc.property(fc.jsonValue(), fc.array(fc.nat({ max: 50 })), (value, cuts) => {
-      const compact = JSON.stringify(value);
+    fc.property(fc.array(fc.jsonValue()), (values) => {
       const printer = new PrettyPrinter();
-      let laidOut = '';
-      let at = 0;
-      for (const cut of [...cuts, compact.length]) {
-        laidOut += printer.next(compact.slice(at, at + cut));
-        at += cut;
-      }
-      assert.equal(laidOut, JSON.stringify(value, undefined, 4));
+      const laidOut = values.map((value) => printer.next(`${JSON.stringify(value)}\n`)).join('');
+      const expected = values.map((value) => `${JSON.stringify(value, undefined, 4)}\n`).join('');
+      assert.equal(laidOut, expected);
     }),
   );
+  // A text may end between any two values.
+  const printer = new PrettyPrinter();
+  const parts = ['{"a":', '[', '1,2', '],', '"b":{}', ',"c":["]"', ']}\n'];
+  const whole = JSON.stringify({ a: [1, 2], b: {}, c: [']'] }, undefined, 4);
+  assert.equal(parts.map((part) => printer.next(part)).join(''), `${whole}\n`);
 });
