@@ -72,7 +72,9 @@ export class Executor {
 
   /** The same, read item by item. */
   readItems(order: readonly Replica[], inquiry: Inquiry): Promise<Part> {
-    return this.#first(order, (replica) => this.#open(replica, NO_ROUTES, inquiry));
+    return this.#first(order, async (replica) =>
+      namingBreaks(await this.#open(replica, NO_ROUTES, inquiry)),
+    );
   }
 
   /**
@@ -81,7 +83,9 @@ export class Executor {
    * no replica left.
    */
   open(routes: readonly Route[], inquiry: Inquiry): Promise<readonly Part[]> {
-    return this.#share(routes, (replica, covered) => this.#open(replica, covered, inquiry));
+    return this.#share(routes, async (replica, covered) =>
+      namingBreaks(await this.#open(replica, covered, inquiry)),
+    );
   }
 
   /** The same, with the answers read to their ends and held: for small ones. */
@@ -153,15 +157,34 @@ export class Executor {
 
   /** What to tell of a replica that failed. Throws what no other replica would change. */
   #failureOf(replica: Replica, error: unknown): string {
-    const isFinal =
-      error instanceof ClientGone ||
-      error instanceof QueryRejected ||
-      error instanceof StatementFailed;
-    if (isFinal) throw error;
+    if (isFinal(error)) throw error;
     const reason = codeOf(error) ?? messageOf(error);
     this.#deps.log.warn({ backend: replica.name, reason }, 'query failed over');
     return `${replica.name}: ${reason}`;
   }
+}
+
+/** It is about the query, or nobody waits for the answer. */
+function isFinal(error: unknown): boolean {
+  return (
+    error instanceof ClientGone ||
+    error instanceof QueryRejected ||
+    error instanceof StatementFailed
+  );
+}
+
+/** Behind its first item an answer that breaks off fails the statement: what came of it may be on its way to the client. */
+function namingBreaks({ replica, routes, items }: Part): Part {
+  const named = async function* (): AsyncGenerator<Item, void, undefined> {
+    try {
+      yield* items;
+    } catch (error) {
+      if (isFinal(error)) throw error;
+      const reason = codeOf(error) ?? messageOf(error);
+      throw new StatementFailed(`the answer of ${replica.name} broke off: ${reason}`);
+    }
+  };
+  return { replica, routes, items: named() };
 }
 
 function unavailable(failures: readonly string[]): ProxyError {
