@@ -9,6 +9,7 @@ import type { Executor } from './executor.ts';
 import { QueryRejected, StatementFailed } from './failure.ts';
 import { Lease } from './lease.ts';
 import { hidesMissingDatabase } from './merge-rules.ts';
+import { pick } from './parameters.ts';
 import type { ReadStep, Step } from './planner.ts';
 import { PrettyPrinter } from './pretty.ts';
 import { statementText } from './question.ts';
@@ -221,10 +222,7 @@ const PLAIN = {
 /** The statement with the client's own parameters. */
 function passing({ db }: Replica, { statement }: ReadStep, request: QueryRequest) {
   const { text, parameters, pretty, headers, signal } = request;
-  const passed = PASSED.flatMap((name): [string, string][] => {
-    const value = parameters.get(name);
-    return value === undefined ? [] : [[name, value]];
-  });
+  const passed = pick(parameters, PASSED);
   const layout: [string, string][] = pretty ? [['pretty', 'true']] : [];
   const q = statementText({ text, statement }, db);
   return {

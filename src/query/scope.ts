@@ -1,5 +1,6 @@
 import type { Inquiry } from './executor.ts';
 import type { Lease } from './lease.ts';
+import { pick } from './parameters.ts';
 import type { Subject } from './question.ts';
 import type { Replica } from './replica.ts';
 import type { Route } from '../routing/keymap.ts';
@@ -51,7 +52,7 @@ export class Scope {
     const size: [string, string][] =
       pieceRows === undefined ? [] : [['chunk_size', String(pieceRows)]];
     return this.#inquiry(
-      [...this.#passed(CLIENTS_PARAMETERS), ...size],
+      [...pick(this.#options.parameters, CLIENTS_PARAMETERS), ...size],
       textFor,
       hidesMissingDatabase,
     );
@@ -59,7 +60,11 @@ export class Scope {
 
   /** A question whose answer the client does not see. */
   own(textFor: TextFor, hidesMissingDatabase = false): Inquiry {
-    return this.#inquiry(this.#passed(OWN_PARAMETERS), textFor, hidesMissingDatabase);
+    return this.#inquiry(
+      pick(this.#options.parameters, OWN_PARAMETERS),
+      textFor,
+      hidesMissingDatabase,
+    );
   }
 
   /** What the client calls a database whose name on a server is `db`. */
@@ -86,12 +91,5 @@ export class Scope {
         return { parameters, headers: {}, signal, hidesMissingDatabase };
       },
     };
-  }
-
-  #passed(names: readonly string[]): [string, string][] {
-    return names.flatMap((name) => {
-      const value = this.#options.parameters.get(name);
-      return value === undefined ? [] : [[name, value]];
-    });
   }
 }

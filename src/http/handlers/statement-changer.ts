@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/time.ts';
 import { freezeNow, quoteIdentifier } from '../../influxql/edit.ts';
 import type { EngineDeps } from '../../query/engine.ts';
+import { pick } from '../../query/parameters.ts';
 import { statementText } from '../../query/question.ts';
 import type { StatementPath } from '../../write/statement-path.ts';
 
@@ -26,10 +27,7 @@ export function statementChanger(deps: StatementChangerDeps): EngineDeps['change
     const { statement } = step;
     // One moment for all replicas, so that each deletes the same points.
     const edits = freezeNow(statement, clock.nowNanoseconds());
-    const passed = PASSED.flatMap((name): [string, string][] => {
-      const value = parameters.get(name);
-      return value === undefined ? [] : [[name, value]];
-    });
+    const passed = pick(parameters, PASSED);
     const formFor = (db: string): string => {
       const q = statementText({ text, statement }, db, { edits });
       return new URLSearchParams([...passed, ['db', db], ['q', q]]).toString();
