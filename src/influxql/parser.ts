@@ -8,7 +8,7 @@ export type ParseResult =
   | { readonly ok: true; readonly statements: readonly Statement[] }
   | { readonly ok: false; readonly error: string };
 
-/** UTF-16 units of a query. A dashboard's longest are some ten thousand; the worst of this length takes about 0.1 s to parse. */
+/** UTF-16 units of a query. A dashboard's longest are some ten thousand; the worst of this length takes some 0.1 s of an idle processor. */
 export const MAX_QUERY_LENGTH = 256 * 1024;
 /** Statements of one query: each may cost a request per backend. */
 export const MAX_STATEMENTS = 1000;

@@ -187,11 +187,17 @@ export class QueryEngine {
       lease,
       onAnswer,
     });
+    const release = (): void => {
+      lease.release();
+    };
+    // An answer that nobody reads on is not told that it has ended.
+    signal.addEventListener('abort', release, { once: true });
     try {
       yield* this.#deps.reader.read(step, scope);
     } finally {
+      signal.removeEventListener('abort', release);
       end.abort();
-      lease.release();
+      release();
     }
   }
 

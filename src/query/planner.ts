@@ -56,7 +56,7 @@ export interface Rules extends Fence {
 /** Why a statement, and with it the whole query, is not run. */
 class Refusal extends Error {}
 
-/** Pure: works on parsed statements only, never on their text, except to tell how a wildcard is written. */
+/** Pure: works on parsed statements only, never on their text. */
 export function planOf(statements: readonly Statement[], rules: Rules): Plan {
   try {
     return { kind: 'run', steps: statements.map((statement) => stepOf(statement, rules)) };
