@@ -17,7 +17,7 @@ test('an answer is read line by line, and holds no more than a line', async () =
   const most: number[] = [];
   for (const parts of [
     [`${LINE}\n${LINE}\n`],
-    [...`${LINE}\n${LINE}`],
+    `${LINE}\n${LINE}`.split(''),
     [`${LINE}\n`, LINE, '\n', '\n'],
   ]) {
     const items: unknown[] = [];
