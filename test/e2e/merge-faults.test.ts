@@ -1,0 +1,116 @@
+import { strict as assert } from 'node:assert';
+import { after, test, type TestContext } from 'node:test';
+import { CleanupStack } from '../support/cleanup.ts';
+import { eventually } from '../support/eventually.ts';
+import type { InfluxqlAnswer } from '../support/influxql-answer.ts';
+import { bringUp, DB, startCluster, takeDown } from './merge/cluster.ts';
+import { assertEqualAnswers } from './merge/comparison.ts';
+import { ask } from './query-client.ts';
+
+// Answers merged from several servers, when servers or clients go away.
+
+const cleanup = new CleanupStack();
+after(() => cleanup.run());
+
+const cluster = await startCluster(cleanup);
+const { proxy, fronts } = cluster;
+
+/** The servers that an answer names. */
+async function answeredBy(q: string): Promise<string[]> {
+  const { headers, text } = await ask(proxy.url, DB, q);
+  const named = headers['x-influx-proxy-backend'];
+  assert.equal(typeof named, 'string', `${q}: ${text}`);
+  return String(named).split(', ').sort();
+}
+
+/** Nothing of b and c: only what a holds can be answered. */
+async function loseRoute(t: TestContext): Promise<void> {
+  t.after(() => Promise.all([bringUp(cluster, 'b'), bringUp(cluster, 'c')]));
+  await Promise.all([takeDown(cluster, 'b'), takeDown(cluster, 'c')]);
+}
+
+test('an answer names the servers that gave it', async (t) => {
+  assert.equal((await answeredBy('SELECT usage FROM cpu')).length, 1);
+  assert.equal((await answeredBy('SELECT usage FROM cpu, mem, disk')).length, 2);
+  await takeDown(cluster, 'b');
+  t.after(() => bringUp(cluster, 'b'));
+  assert.deepEqual(await answeredBy('SELECT usage FROM cpu'), ['a']);
+  assert.deepEqual(await answeredBy('SELECT usage FROM cpu, mem'), ['a', 'c']);
+  assert.deepEqual(await answeredBy('SHOW MEASUREMENTS'), ['a', 'c']);
+  assert.deepEqual(await answeredBy('SELECT usage FROM cpu; SELECT usage FROM mem'), ['a', 'c']);
+});
+
+test('a part that nobody can answer fails its statement, and no other', async (t) => {
+  await loseRoute(t);
+  const check = async (q: string): Promise<void> => {
+    for (const chunked of ['true', 'false']) {
+      const answer = await ask(proxy.url, DB, q, { with: { chunked } });
+      assert.equal(answer.status, 200, `${q}: ${answer.text}`);
+      const { results } = JSON.parse(answer.text) as InfluxqlAnswer;
+      assert.match(results?.[0]?.error ?? answer.text, /no replica/, q);
+      assert.equal(results?.[0]?.series, undefined, q);
+    }
+  };
+
+  await check('SELECT usage FROM cpu, mem');
+  await check('SELECT usage FROM disk, (SELECT usage FROM mem)');
+  await check('SELECT usage FROM /.*/');
+  await check('SELECT * FROM cpu, load');
+  await check('SHOW MEASUREMENTS');
+  await check('SHOW MEASUREMENTS LIMIT 1');
+  await check('SHOW SERIES');
+  await check('SHOW TAG KEYS');
+  await check('SHOW TAG VALUES WITH KEY = host');
+  await check('SHOW FIELD KEYS FROM cpu, mem');
+  await check('SHOW SERIES CARDINALITY');
+  await check('SHOW TAG KEY CARDINALITY');
+
+  await assertEqualAnswers(cluster, [
+    'SELECT usage FROM cpu, disk, net',
+    'SELECT * FROM cpu, disk GROUP BY *',
+    'SHOW TAG KEYS FROM cpu, disk',
+    'SHOW SERIES FROM extreme, cpu',
+    'SHOW DATABASES',
+    'SHOW RETENTION POLICIES',
+    'SELECT usage FROM cpu LIMIT 1; SHOW DATABASES; SHOW FIELD KEYS FROM disk',
+  ]);
+});
+
+test('statements before the one that nobody can answer are answered', async (t) => {
+  await loseRoute(t);
+  const q = 'SHOW DATABASES; SELECT max(n) FROM cpu; SELECT usage FROM cpu, mem';
+  const { text } = await ask(proxy.url, DB, q);
+  const { results = [] } = JSON.parse(text) as InfluxqlAnswer;
+  assert.deepEqual(
+    results.map(({ statement_id: id, series, error = '' }) => [id, series?.[0]?.name, error]),
+    [
+      [0, 'databases', ''],
+      [1, 'cpu', ''],
+      [2, undefined, results[2]?.error],
+    ],
+  );
+  assert.match(results[2]?.error ?? text, /no replica/);
+});
+
+test('a client that goes away ends the queries on all servers', async (t) => {
+  const stall = (stalls: boolean): void => {
+    for (const front of Object.values(fronts)) front.stallSelects(stalls);
+  };
+  const open = (): number =>
+    Object.values(fronts).reduce((sum, { openQueries }) => sum + openQueries, 0);
+  stall(true);
+  t.after(() => {
+    stall(false);
+  });
+  for (const q of ['SELECT usage FROM cpu, mem, disk', 'SELECT * FROM cpu, mem, disk']) {
+    for (const chunked of ['true', 'false']) {
+      const client = new AbortController();
+      const broken = ask(proxy.url, DB, q, { with: { chunked }, signal: client.signal });
+      await eventually('queries on two servers', () => open() >= 2);
+      client.abort();
+      await assert.rejects(broken, { name: 'AbortError' });
+      await eventually('the end of the queries', () => open() === 0);
+    }
+  }
+  assert.deepEqual(proxy.logged('request failed'), []);
+});
