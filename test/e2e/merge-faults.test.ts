@@ -3,7 +3,7 @@ import { after, test, type TestContext } from 'node:test';
 import { CleanupStack } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';
 import type { InfluxqlAnswer } from '../support/influxql-answer.ts';
-import { bringUp, DB, startCluster, takeDown } from './merge/cluster.ts';
+import { bringUp, DB, startCluster, startProxyOf, takeDown } from './merge/cluster.ts';
 import { assertEqualAnswers } from './merge/comparison.ts';
 import { ask } from './query-client.ts';
 
@@ -90,6 +90,33 @@ test('statements before the one that nobody can answer are answered', async (t) 
     ],
   );
   assert.match(results[2]?.error ?? text, /no replica/);
+});
+
+test('memory for merging is bounded, and given back', async (t) => {
+  const tight = await startProxyOf(t, fronts, { maxMergeBytes: 2_500 });
+  const check = async (q: string, expected: RegExp): Promise<void> => {
+    const { status, text } = await ask(tight.url, DB, q);
+    assert.equal(status, 200, `${q}: ${text}`);
+    assert.match(text, expected, q);
+  };
+  const full = /"error":"merging .* more memory than proxy\.maxMergeBytes \(2500\)"/;
+
+  for (let times = 0; times < 3; times++) {
+    await check('SELECT * FROM cpu, mem, disk', full);
+    await check('SELECT usage FROM cpu, mem, disk LIMIT 1', /"mem"/);
+  }
+  await check('SELECT max(n) FROM cpu; SELECT * FROM cpu, mem, disk', full);
+  // One server has it all: nothing to merge.
+  await check('SELECT * FROM cpu', /"note"/);
+  const gone = new AbortController();
+  const refused = Array.from({ length: 20 }, () =>
+    ask(tight.url, DB, 'SELECT usage FROM cpu, mem, disk', { signal: gone.signal }).catch(() => 0),
+  );
+  gone.abort();
+  await Promise.all(refused);
+  await eventually('room for a query', async () =>
+    (await ask(tight.url, DB, 'SELECT usage FROM cpu, mem, disk LIMIT 2')).text.includes('"mem"'),
+  );
 });
 
 test('a client that goes away ends the queries on all servers', async (t) => {

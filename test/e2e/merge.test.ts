@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { after, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { ERRORS, FAILING_BATCHES, NOT_MERGED } from '../fixtures/merge/errors.ts';
 import { SELECTS } from '../fixtures/merge/select.ts';
 import { BATCHES, CARDINALITIES, SHOWS } from '../fixtures/merge/show.ts';
@@ -7,7 +8,7 @@ import { SUBQUERIES, WILDCARDS } from '../fixtures/merge/wildcards.ts';
 import { CleanupStack } from '../support/cleanup.ts';
 import { bringUp, DB, leaveBehind, startCluster, takeDown } from './merge/cluster.ts';
 import { assertEqualAnswers, FORMS } from './merge/comparison.ts';
-import { ask } from './query-client.ts';
+import { ask, shownAnswer } from './query-client.ts';
 
 // Measurements are spread over three servers; the answers are, byte by byte, those of one server that has them all.
 
@@ -53,6 +54,19 @@ test('what cannot be answered exactly is refused, and why', async () => {
     assert.match(said ?? answer.text, reason, q);
     assert.equal(answer.text.includes('"series"'), false, q);
   }
+});
+
+test('a merged answer is JSON, compressed or not, whatever the client would rather have', async () => {
+  const q = 'SELECT * FROM cpu, mem, disk';
+  const plain = await ask(cluster.single.url, DB, q);
+  for (const accept of ['application/csv', 'application/x-msgpack', 'text/plain', '*/*']) {
+    const answer = await ask(cluster.proxy.url, DB, q, { headers: { accept } });
+    assert.deepEqual(shownAnswer(answer), shownAnswer(plain), accept);
+  }
+  const headers = { 'accept-encoding': 'gzip' };
+  const { headers: got, body } = await ask(cluster.proxy.url, DB, q, { headers });
+  const isPacked = got['content-encoding'] === 'gzip';
+  assert.equal((isPacked ? gunzipSync(body) : body).toString(), plain.text);
 });
 
 test('one replica stopped', async (t) => {
