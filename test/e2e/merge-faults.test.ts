@@ -5,7 +5,7 @@ import { after, test, type TestContext } from 'node:test';
 import { CleanupStack } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';
 import type { InfluxqlAnswer } from '../support/influxql-answer.ts';
-import { bringUp, DB, startCluster, startProxyOf, takeDown } from './merge/cluster.ts';
+import { bringUp, DB, NAMES, startCluster, startProxyOf, takeDown } from './merge/cluster.ts';
 import { assertEqualAnswers } from './merge/comparison.ts';
 import { ask } from './query-client.ts';
 
@@ -123,9 +123,8 @@ test('memory for merging is bounded, and given back', async (t) => {
   );
 });
 
-test('a client that goes away ends the queries on all servers, whenever it goes', async (t) => {
-  const open = (): number =>
-    Object.values(fronts).reduce((sum, { openQueries }) => sum + openQueries, 0);
+/** Answers to SELECT stop after their first half. */
+function stallSelects(t: TestContext): void {
   const stall = (stalls: boolean): void => {
     for (const front of Object.values(fronts)) front.stallSelects(stalls);
   };
@@ -133,26 +132,47 @@ test('a client that goes away ends the queries on all servers, whenever it goes'
   t.after(() => {
     stall(false);
   });
-  for (const q of ['SELECT usage FROM cpu, mem, disk', 'SELECT * FROM cpu, mem, disk']) {
-    const before = new AbortController();
-    const broken = ask(proxy.url, DB, q, { signal: before.signal });
-    await eventually('queries on two servers', () => open() >= 2);
-    before.abort();
-    await assert.rejects(broken, { name: 'AbortError' });
-    await eventually('the end of the queries', () => open() === 0);
+}
 
-    // What the servers have sent before they stalled is enough for a beginning.
-    const parameters = { db: DB, chunked: 'true', q: `${q} GROUP BY host` };
-    const request = get(`${proxy.url}/query?${new URLSearchParams(parameters).toString()}`);
-    const [answer] = (await once(request, 'response')) as [IncomingMessage];
-    const [beginning] = (await once(answer, 'data')) as [Buffer];
-    assert.match(
-      beginning.toString(),
-      /^\{"results":\[\{"statement_id":0,"series":\[\{"name":"cpu"/,
-    );
-    assert.equal(open(), 2);
+/** All that are under way on the servers. */
+function openQueries(): number {
+  return Object.values(fronts).reduce((sum, front) => sum + front.openQueries, 0);
+}
+
+/** A merged answer of which the first piece is there. The servers are to stall: what they have sent is enough for it. */
+async function begin(q: string): Promise<IncomingMessage> {
+  const parameters = new URLSearchParams({ db: DB, chunked: 'true', q });
+  const request = get(`${proxy.url}/query?${parameters.toString()}`);
+  request.on('error', () => undefined); // of a connection that breaks: the answer tells
+  const [answer] = (await once(request, 'response')) as [IncomingMessage];
+  const [beginning] = (await once(answer, 'data')) as [Buffer];
+  assert.match(beginning.toString(), /^\{"results":\[\{"statement_id":0,"series":\[\{"name":"cpu"/);
+  assert.equal(openQueries(), 2);
+  return answer;
+}
+
+test('a client that goes away ends the queries on all servers, whenever it goes', async (t) => {
+  stallSelects(t);
+  for (const q of ['SELECT usage FROM cpu, mem, disk', 'SELECT * FROM cpu, mem, disk']) {
+    const client = new AbortController();
+    const broken = ask(proxy.url, DB, q, { signal: client.signal });
+    await eventually('queries on two servers', () => openQueries() >= 2);
+    client.abort();
+    await assert.rejects(broken, { name: 'AbortError' });
+    await eventually('the end of the queries', () => openQueries() === 0);
+
+    const answer = await begin(`${q} GROUP BY host`);
     answer.destroy();
-    await eventually('the end of the queries', () => open() === 0);
+    await eventually('the end of the queries', () => openQueries() === 0);
   }
   assert.deepEqual(proxy.logged('request failed'), []);
+});
+
+test('an answer of which a part breaks off breaks for the client too', async (t) => {
+  stallSelects(t);
+  const answer = await begin('SELECT usage FROM cpu, mem, disk GROUP BY host');
+  const end = once(answer, 'end');
+  t.after(() => Promise.all(NAMES.map((name) => bringUp(cluster, name))));
+  await Promise.all(NAMES.map((name) => fronts[name].down()));
+  await assert.rejects(end, { code: 'ECONNRESET' });
 });

@@ -8,7 +8,8 @@ import { FrontServer } from './front-server.ts';
 
 /** The database that clients name; each server behind the proxy has its own name for it. */
 export const DB = 'metrics';
-const NAMES = ['a', 'b', 'c'] as const;
+/** Of the servers behind the proxy. */
+export const NAMES = ['a', 'b', 'c'] as const;
 const STORED: Readonly<Record<Name, string>> = { a: 'stored "a"', b: DB, c: "c's db" };
 
 type Name = (typeof NAMES)[number];
