@@ -132,7 +132,8 @@ test('an unknown precision is refused, as by 1.11, instead of taken for nanoseco
 test('the header of an error is visible text, not the bytes of the client', async () => {
   const ask = (url: string) => httpRequest(`${url}/query?db=db&q=%ff`);
   const [own, direct] = await Promise.all([ask(proxy.url), ask(influxd.url)]);
-  assert.equal(own.text, direct.text);
+  // The same text: Go escapes U+FFFD only where it stands for a byte, which is not known here any more.
+  assert.deepEqual(JSON.parse(own.text), JSON.parse(direct.text));
   assert.match(
     String(own.headers['x-influxdb-error']),
     /^error parsing query: found \?, expected /,
