@@ -9,6 +9,8 @@ export type { DeadPoint } from './dead-point.ts';
 
 const NEWLINE = 0x0a;
 const SCAN_BYTES = 1024 * 1024;
+/** UTF-16 units of JSON that are gathered for one write. */
+const PIECE_LENGTH = 1024 * 1024;
 
 /**
  * A file of refused points, one JSON object a line, for people and their tools. It may be read at any time, and
@@ -60,8 +62,7 @@ export class DeadLetter {
    * SPILL_FAILED, then some may be; appending them again is right.
    */
   append(points: readonly DeadPoint[]): Promise<void> {
-    const text = points.map(encodeDeadPoint).join('');
-    return this.#use((file) => this.#write(file, text, points.length), 'create');
+    return this.#use((file) => this.#write(file, points), 'create');
   }
 
   /**
@@ -119,11 +120,14 @@ export class DeadLetter {
    * Whoever takes the file reads it after renaming it: what is written and synced while it still has its name is seen.
    * False: it had lost it, so that the points may not have been seen, and must be written again.
    */
-  async #write(file: DiskFile, text: string, entries: number): Promise<boolean> {
-    const bytes = Buffer.from(this.#isOurs || this.#bytes === 0 ? text : `\n${text}`);
+  async #write(file: DiskFile, points: readonly DeadPoint[]): Promise<boolean> {
+    let end = this.#bytes;
     let isNamed: boolean;
     try {
-      await file.write([bytes], this.#bytes);
+      for (const bytes of piecesOf(points, this.#isOurs || end === 0 ? '' : '\n')) {
+        await file.write([bytes], end);
+        end += bytes.length;
+      }
       await file.sync();
       if (!this.#isNameSynced) await this.#disk.syncDirectory(path.dirname(this.#file));
       isNamed = await file.isNamed(this.#file);
@@ -132,8 +136,8 @@ export class DeadLetter {
       await file.truncate(this.#bytes).catch(() => undefined);
       throw error;
     }
-    this.#bytes += bytes.length;
-    this.#entries += entries;
+    this.#bytes = end;
+    this.#entries += points.length;
     this.#isOurs = true;
     this.#isNameSynced = isNamed;
     return isNamed;
@@ -148,6 +152,18 @@ export class DeadLetter {
     this.#isOurs = false;
     this.#isNameSynced = false;
   }
+}
+
+/** `start` and their lines. In pieces, because the lines of one request may amount to more than a string can hold. */
+function* piecesOf(points: readonly DeadPoint[], start: string): Iterable<Buffer> {
+  let text = start;
+  for (const point of points) {
+    text += encodeDeadPoint(point);
+    if (text.length < PIECE_LENGTH) continue;
+    yield Buffer.from(text);
+    text = '';
+  }
+  yield Buffer.from(text);
 }
 
 /** Lines that are ended and not empty. */

@@ -13,10 +13,17 @@ export interface DeadPoint {
   readonly line: Buffer;
 }
 
-/** One line of JSON with its newline. JSON holds text only: a line that is not UTF-8 goes into a field of its own. */
+/** JSON needs up to six characters for a byte, and a string of V8 has at most 2^29. */
+const MAX_TEXT_BYTES = 64 * 1024 * 1024;
+
+/**
+ * One line of JSON with its newline. JSON holds text only: a line that is not UTF-8, or very long, goes into a field of its
+ * own.
+ */
 export function encodeDeadPoint(point: DeadPoint): string {
   const { timeMs, error, db, rp, precision, line } = point;
-  const text = isUtf8(line) ? { line: line.toString() } : { lineBase64: line.toString('base64') };
+  const isText = line.length <= MAX_TEXT_BYTES && isUtf8(line);
+  const text = isText ? { line: line.toString() } : { lineBase64: line.toString('base64') };
   const time = new Date(timeMs).toISOString();
   return `${JSON.stringify({ time, error, db, rp, precision, ...text })}\n`;
 }

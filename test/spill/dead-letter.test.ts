@@ -3,8 +3,8 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { type DeadPoint, DeadLetter } from '../../src/spill/dead-letter.ts';
-import { decodeDeadPoint } from '../../src/spill/dead-point.ts';
-import { nodeDisk } from '../../src/spill/disk.ts';
+import { decodeDeadPoint, encodeDeadPoint } from '../../src/spill/dead-point.ts';
+import { type Disk, nodeDisk } from '../../src/spill/disk.ts';
 import { type Fate, FakeDisk } from '../support/fake-disk.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -40,6 +40,41 @@ test('a refused point is a line of JSON that holds the same bytes', async (t) =>
   // Not UTF-8
   await check(Buffer.from([0x63, 0xff, 0xfe]));
   await check(Buffer.from([0xed, 0xa0, 0x80])); // a surrogate
+});
+
+test('a line that JSON would make longer than a string can be is kept too', () => {
+  const line = Buffer.alloc(100_000_000, 1);
+  assert.ok(decodeDeadPoint(encodeDeadPoint(point(line)))?.line.equals(line));
+});
+
+test('points that JSON makes longer than a string can be are written in pieces', async (t) => {
+  const file = path.join(await tempDir(t), 'dead-letter.jsonl');
+  const sizes: number[] = [];
+  const disk: Disk = {
+    ...nodeDisk,
+    open: async (name, mode) => {
+      const open = await nodeDisk.open(name, mode);
+      const write = (parts: readonly Buffer[], position: number): Promise<void> => {
+        sizes.push(parts.reduce((sum, { length }) => sum + length, 0));
+        return open.write(parts, position);
+      };
+      return { ...open, write };
+    },
+  };
+  const deadLetter = await DeadLetter.open(file, disk);
+  // Six bytes of JSON each.
+  const line = Buffer.alloc(100_000, 1);
+  const points = Array.from({ length: 40 }, () => point(line));
+  await deadLetter.append([point('cpu v=1')]);
+  await deadLetter.append(points);
+  await deadLetter.append([point('cpu v=1')]);
+  const largest = Math.max(...sizes);
+  assert.ok(largest < 4_000_000, `${largest} bytes at once`);
+  const text = await readFile(file, 'utf8');
+  const lines = text.trimEnd().split('\n');
+  assert.deepEqual([lines.length, lines[0], lines.at(-1)], [42, lines.at(-1), lines[0]]);
+  assert.ok(lines.slice(1, -1).every((json) => decodeDeadPoint(json)?.line.equals(line)));
+  assert.deepEqual([deadLetter.entries, deadLetter.bytes], [42, text.length]);
 });
 
 test('it counts what is in the file, also after a restart', async (t) => {
