@@ -35,6 +35,9 @@ test('a small member is inflated at once, all else is left to the stream', () =>
 test('a plain member has no optional parts and is the only one', () => {
   assert.ok(isPlainMember(MEMBER, LINES.length));
   assert.ok(!isPlainMember(Buffer.concat([MEMBER, MEMBER]), 2 * LINES.length));
+  // The sizes agree, whichever of two members is empty.
+  assert.ok(!isPlainMember(Buffer.concat([gzipSync(''), MEMBER]), LINES.length));
+  assert.ok(!isPlainMember(Buffer.concat([MEMBER, gzipSync('')]), LINES.length));
   const flagged = Buffer.from(MEMBER);
   flagged.writeUInt8(0x08, 3);
   assert.ok(!isPlainMember(flagged, LINES.length));
