@@ -186,7 +186,20 @@ function joined(records: readonly StoredRecord[]): Buffer {
   return Buffer.concat(records.map(({ payload }) => payload));
 }
 
-/** A gzip member ends with the size of what is in it, 32 bits, little-endian (RFC 1952). */
+/** How each of the members begins that a spill holds: gzip, deflate, no optional parts. */
+const MEMBER_START = Buffer.from([0x1f, 0x8b, 0x08, 0x00]);
+const SIZE_BYTES = 4;
+
+/**
+ * A gzip member ends with the size of what is in it, 32 bits, little-endian (RFC 1952). Too much, never too little, when data
+ * merely looks like the start of one more member.
+ */
 function inflatedBytesOf({ kind, payload }: StoredRecord): number {
-  return kind === 'batch' ? payload.readUInt32LE(payload.length - 4) : payload.length;
+  if (kind !== 'batch') return payload.length;
+  let bytes = payload.readUInt32LE(payload.length - SIZE_BYTES);
+  const next = (from: number): number => payload.indexOf(MEMBER_START, from);
+  for (let at = next(SIZE_BYTES); at !== -1; at = next(at + 1)) {
+    bytes += payload.readUInt32LE(at - SIZE_BYTES);
+  }
+  return bytes;
 }

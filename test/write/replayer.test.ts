@@ -34,12 +34,13 @@ async function replay(
   records: readonly (readonly string[])[],
   send: (body: WriteBody) => Promise<Outcome>,
   options: Partial<ReplayerOptions> = {},
+  gzip: (text: string) => Buffer = gzipSync,
 ) {
   const [disk, log] = [new FakeDisk(), fakeLog()];
   const limits = { maxBytes: 100_000_000, segmentBytes: 10_000_000 };
   const spill = await Spill.open({ directory: '/spill', ...limits }, { disk, log });
   const appends = records.map((lines) => {
-    const payload = gzipSync(lines.map((line) => `${line}\n`).join(''));
+    const payload = gzip(lines.map((line) => `${line}\n`).join(''));
     const record = {
       kind: 'batch',
       points: lines.length,
@@ -119,16 +120,21 @@ test('a backlog of nothing but faults costs a bounded number of requests a recor
 
 test('records share a request only as far as their lines, inflated, do not become too much', async () => {
   const lines = numbered(40, (index) => `m,t=t${index},long=${'x'.repeat(1_000_000)}`);
-  for (const gzip of [true, false]) {
+  const check = async (gzip: boolean, compress: (text: string) => Buffer): Promise<void> => {
     const { bodies, stored, send } = serverThatRefuses(isBad);
-    await replay(
-      lines.map((line) => [line]),
-      send,
-      { gzip },
-    );
+    const records = lines.map((line) => [line]);
+    await replay(records, send, { gzip }, compress);
     assert.deepEqual(stored, lines);
     const longest = Math.max(...bodies.map(({ length }) => length));
     assert.ok(longest <= 16 * 1024 * 1024, `${longest} bytes`);
     assert.ok(bodies.length <= 4, `${bodies.length} requests`);
-  }
+  };
+  await check(true, gzipSync);
+  await check(false, gzipSync);
+
+  // Of several members, the last of which holds next to nothing: a client's, and the newline that it lacked
+  const inMembers = (text: string): Buffer =>
+    Buffer.concat([text.slice(0, 10), text.slice(10, -1), '\n'].map((part) => gzipSync(part)));
+  await check(true, inMembers);
+  await check(false, inMembers);
 });
