@@ -206,12 +206,22 @@ function byTime(payload: Buffer, lines: readonly Line[]): readonly Line[] {
     .map(({ line }) => line);
 }
 
-/** Longer than a sign and the digits of 64 bits. */
-const MAX_TIMESTAMP_BYTES = 32;
+const NEWLINE = 0x0a;
+const BLANK = 0x20;
+const MINUS = 0x2d;
 
+/** What stands at the end of a line: before it may be zeros and any white space, behind it blanks. */
 function timeOf(line: Buffer): bigint {
-  const tail = line.toString('latin1', Math.max(0, line.length - MAX_TIMESTAMP_BYTES));
-  return BigInt(/ (-?\d+) *\n?$/.exec(tail)?.[1] ?? 0);
+  let end = line.length;
+  while (line[end - 1] === NEWLINE || line[end - 1] === BLANK) end -= 1;
+  let start = end;
+  while (isDigit(line[start - 1])) start -= 1;
+  if (start === end) return 0n;
+  return BigInt(line.toString('latin1', line[start - 1] === MINUS ? start - 1 : start, end));
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
 }
 
 function errorOf(answer: Rejection): { status: number; error: string } {

@@ -57,6 +57,23 @@ test('the bad lines are found, the others stored, in few requests', async () => 
   await check(10_000, [17, 5_000, 5_001], 90);
 });
 
+test('of two lines for one point the later one is stored last, however their timestamps are written', async () => {
+  const check = async (first: string, second: string): Promise<void> => {
+    const { sent, send } = server((line) => line.startsWith('bad'));
+    const payload = Buffer.from(`${first}\n${second}\nbad v=1 101\nm v=3 99\n`);
+    await findRefused(payload, refused('x'), { send, maxRefusals: Infinity });
+    const stored = sent.filter((lines) => !lines.some((line) => line.startsWith('bad'))).flat();
+    const ofPoint = stored.filter((line) => line === first || line === second);
+    assert.deepEqual([ofPoint[0], ofPoint.at(-1)], [first, second]);
+  };
+  await check('m v=1 100', 'm v=2 100');
+  await check('m v=1 100', `m v=2 100${' '.repeat(40)}`);
+  await check('m v=1 100', 'm v=2 \t100');
+  await check('m v=1 100', 'm v=2 \0 100  ');
+  await check('m v=1 100', `m v=2 ${'0'.repeat(40)}100`);
+  await check('m v=1 -100', `m v=2 -${'0'.repeat(40)}100`);
+});
+
 test('what is sent in vain is not sent', async () => {
   const check = async (answer: Rejection, expired: number): Promise<void> => {
     const { sent, send } = server(() => true);
