@@ -43,6 +43,8 @@ export class Coalescer {
   // Batches that no backend has answered yet.
   #underway = 0;
   #cancelTimer: CancelTimer | undefined;
+  // Set while it will send at the end of this turn of the event loop.
+  #turn: NodeJS.Immediate | undefined;
   readonly #options: CoalescerOptions;
   readonly #clock: Clock;
   readonly #budget: Budget;
@@ -65,14 +67,22 @@ export class Coalescer {
       this.#waiting.push({ part, resolve });
     });
     this.#waitingPoints += part.points;
-    if (this.#underway === 0 || this.#waitingPoints >= this.#options.maxPoints) this.#send();
+    if (this.#waitingPoints >= this.#options.maxPoints) this.#send();
+    else if (this.#underway === 0) this.#sendInThisTurn();
     else this.#cancelTimer ??= this.#clock.after(this.#options.maxWaitMs, this.#send);
     return verdicts;
+  }
+
+  /** At the end of this turn of the event loop: requests that are read in one turn leave together, and none waits longer. */
+  #sendInThisTurn(): void {
+    this.#turn ??= setImmediate(this.#send);
   }
 
   readonly #send = (): void => {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
+    clearImmediate(this.#turn);
+    this.#turn = undefined;
     const waiting = this.#waiting;
     if (waiting.length === 0) return;
     this.#waiting = [];
@@ -98,7 +108,7 @@ export class Coalescer {
     this.#underway += 1;
     const answered = (): void => {
       this.#underway -= 1;
-      if (this.#underway === 0) this.#send();
+      if (this.#underway === 0 && this.#waiting.length > 0) this.#sendInThisTurn();
     };
     const all = Promise.all(verdicts);
     // One that is detached answers at once, which says nothing about how busy the others are.

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { Budget } from '../../src/core/budget.ts';
 import type { Batch } from '../../src/write/batch.ts';
 import { Coalescer, type Delivery, type Destination } from '../../src/write/coalescer.ts';
@@ -43,7 +44,11 @@ function open(maxPoints = 10, maxWaitMs = 1_000) {
 
 test('an idle one sends at once, a busy one when the fastest backend has answered', async () => {
   const { clock, fast, slow, coalescer } = open();
-  for (const name of ['a', 'b', 'c']) void coalescer.add(partOf(name));
+  void coalescer.add(partOf('a'));
+  await turn();
+  assert.deepEqual(fast.batches, ['a']);
+  for (const name of ['b', 'c']) void coalescer.add(partOf(name));
+  await turn();
   assert.deepEqual(fast.batches, ['a']);
   fast.answer();
   await clock.advance(0);
@@ -58,9 +63,19 @@ test('an idle one sends at once, a busy one when the fastest backend has answere
   assert.deepEqual(slow.batches, fast.batches);
 });
 
-test('a full batch leaves at once, and none holds more than its limit', () => {
+test('what comes in one turn of the event loop leaves together at its end, without a timer', async () => {
+  const { clock, fast, coalescer } = open();
+  for (const name of ['a', 'b', 'c']) void coalescer.add(partOf(name));
+  assert.ok(!coalescer.isIdle);
+  assert.equal(clock.pending, 0);
+  await turn();
+  assert.deepEqual(fast.batches, ['a+b+c']);
+});
+
+test('a full batch leaves at once, and none holds more than its limit', async () => {
   const { fast, coalescer } = open(5);
   void coalescer.add(partOf('a'));
+  await turn();
   for (const [name, points] of [
     ['b', 2],
     ['c', 2],
@@ -77,6 +92,7 @@ test('a full batch leaves at once, and none holds more than its limit', () => {
 test('nobody waits longer than the interval', async () => {
   const { clock, fast, coalescer } = open(10, 1_000);
   void coalescer.add(partOf('a'));
+  await turn();
   void coalescer.add(partOf('b'));
   await clock.advance(600);
   void coalescer.add(partOf('c'));
@@ -90,6 +106,7 @@ test('nobody waits longer than the interval', async () => {
 test('each part gets its own verdict of every backend, once all have answered', async () => {
   const { clock, fast, slow, coalescer, budget } = open();
   const first = coalescer.add(partOf('a'));
+  await turn();
   const second = coalescer.add(partOf('b'));
   fast.answer();
   await clock.advance(0);
