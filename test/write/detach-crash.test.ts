@@ -24,7 +24,7 @@ const NAMES = ['a', 'b'] as const;
 /** More than twice what the clients reserve at a time, so that none is refused while the spill fills. */
 const MAX_SPILL_BYTES = 5000;
 const CLIENTS = 2;
-const WRITES = 30;
+const WRITES = 40;
 
 /** The write path in front of a server `a` that takes everything and a server `b` that is down, on one disk. */
 class Bench {
