@@ -35,8 +35,10 @@ export class Lanes {
   readonly #busy = new Tally();
   // Requests that have no outcome yet, those for surrendered shipments included.
   readonly #open = new Tally();
-  // The statement that goes next or is under way, and what came after it.
+  // The statement that goes next or is under way.
   #statement: StatementShipment | undefined;
+  #isHeld = false;
+  // What came after the statement, or since all is held.
   #behind: AnyShipment[] = [];
   readonly #options: LanesOptions;
   readonly #deps: LanesDeps;
@@ -47,7 +49,7 @@ export class Lanes {
   }
 
   get isEmpty(): boolean {
-    return this.#lanes.size === 0 && this.#statement === undefined;
+    return this.#lanes.size === 0 && this.#statement === undefined && this.#behind.length === 0;
   }
 
   /** No request is without an outcome. */
@@ -61,18 +63,32 @@ export class Lanes {
   }
 
   enqueue(shipment: AnyShipment): void {
-    if (this.#statement !== undefined) this.#behind.push(shipment);
+    if (this.#isHeld || this.#statement !== undefined) this.#behind.push(shipment);
     else if (shipment instanceof StatementShipment) void this.#runStatement(shipment);
     else this.#enqueueBatch(shipment);
   }
 
-  /** Gives up everything that is not settled, in order. Requests under way stay open. */
+  /** From now on, what comes waits until it is released or surrendered. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** Lets in what waited, in the order in which it came. */
+  release(): void {
+    this.#isHeld = false;
+    this.#admitBehind();
+  }
+
+  /** Gives up everything that is not settled, in order, and holds nothing any more. Requests under way stay open. */
   surrender(): readonly AnyShipment[] {
     const batches = [...this.#lanes.values()].flatMap((lane) => lane.surrender());
     const statement = this.#statement?.isSettled === false ? [this.#statement] : [];
-    const behind = this.#behind;
-    this.#behind = [];
-    return [...batches, ...statement, ...behind];
+    this.#isHeld = false;
+    return [...batches, ...statement, ...this.#behind.splice(0)];
+  }
+
+  #admitBehind(): void {
+    for (const shipment of this.#behind.splice(0)) this.enqueue(shipment);
   }
 
   #enqueueBatch(shipment: BatchShipment): void {
@@ -113,9 +129,7 @@ export class Lanes {
       this.#open.finish();
     }
     this.#statement = undefined;
-    const behind = this.#behind;
-    this.#behind = [];
-    for (const next of behind) this.enqueue(next);
+    this.#admitBehind();
   }
 
   async #executeStatement(shipment: StatementShipment): Promise<void> {

@@ -12,11 +12,11 @@ import { type Failure, findRefused, type Found, type Rejection } from './refusal
 
 const inflate = promisify(gunzip);
 
-/** Compressed bytes that one replay request may carry: few round trips, yet small beside the memory budget. */
-const MAX_REPLAY_BYTES = 1024 * 1024;
+/** Compressed bytes that are read at once: a request of so many costs little beside its lines, and little memory. */
+const MAX_STEP_BYTES = 2 * 1024 * 1024;
 
 /** The same inflated: lines that repeat themselves may be a thousand times longer. */
-const MAX_REPLAY_INFLATED_BYTES = 16 * 1024 * 1024;
+const MAX_STEP_INFLATED_BYTES = 16 * 1024 * 1024;
 
 /**
  * Refusals that the search for refused lines may meet, some 4 ms each on influxd: a backlog of nothing but faults drains
@@ -27,9 +27,14 @@ const MAX_REFUSALS = 100;
 export interface ReplayerOptions {
   /** Of the backend. */
   readonly name: string;
-  /** Points that one request may carry; a record that holds more goes alone. */
+  /**
+   * Points that the first request may carry, and lines that refused ones are searched among. A record that holds more goes
+   * alone.
+   */
   readonly maxRowLimit: number;
   readonly gzip: boolean;
+  /** A backend that answers within half of it, milliseconds, gets more in one request. */
+  readonly spillAfter: number;
 }
 
 export interface ReplayerDeps {
@@ -41,21 +46,27 @@ export interface ReplayerDeps {
   readonly log: Log;
 }
 
+/** `bytes`: of the records' payloads; none if all of what was sent has to be sent in smaller pieces. */
+export interface Moved {
+  readonly kind: 'moved';
+  readonly bytes: number;
+}
+
 /** `idle`: nothing is on disk yet that could be sent. */
-export type Step = { readonly kind: 'moved' } | { readonly kind: 'idle' } | Failure;
+export type Step = Moved | { readonly kind: 'idle' } | Failure;
 
-const MOVED: Step = { kind: 'moved' };
-
-/** Delivers the spill of one backend, oldest record first. Looks, sends, then acknowledges: none is skipped. */
+/** Delivers the spill of one backend, oldest record first, one request at a time: looks, sends, then acknowledges. */
 export class Replayer {
-  // Records whose live request, still open when they were spilled, turned out to be answered with a 204.
+  // Not acknowledged yet: sent, or answered with a 204 by the live request that was open when they were spilled.
   readonly #delivered = new Set<number>();
-  // Records that may share a request: fewer after a search that was too long, twice as many after each delivery.
-  #maxRecords = Infinity;
+  // Of one request. The points follow what the backend can do; bytes that were too many stay so.
+  #maxPoints: number;
+  #maxBytes = MAX_STEP_BYTES;
   readonly #options: ReplayerOptions;
   readonly #deps: ReplayerDeps;
 
   constructor(options: ReplayerOptions, deps: ReplayerDeps) {
+    this.#maxPoints = options.maxRowLimit;
     this.#options = options;
     this.#deps = deps;
   }
@@ -65,35 +76,60 @@ export class Replayer {
     this.#delivered.add(sequence);
   }
 
-  /** Moves the spill on by one request, or by a record that needs none. A disk that fails is a failed step. */
-  async step(): Promise<Step> {
+  /**
+   * Moves the spill on by a statement, or by some batches, as far as there is no `stop`. A disk that fails is a failed
+   * step.
+   */
+  async step(stop: AbortSignal): Promise<Step> {
     try {
-      return await this.#step();
+      return await this.#step(stop);
     } catch (error) {
       if (error instanceof ProxyError) return { kind: 'failed', reason: error.message };
       throw error;
     }
   }
 
-  async #step(): Promise<Step> {
-    const records = await this.#deps.spill.peek(MAX_REPLAY_BYTES);
+  async #step(stop: AbortSignal): Promise<Step> {
+    const records = await this.#deps.spill.peek(MAX_STEP_BYTES);
     const [first] = records;
     if (first === undefined) return { kind: 'idle' };
-    if (this.#delivered.has(first.sequence)) {
-      await this.#acknowledge([first]);
-      return MOVED;
+    const failure = this.#isStatement(first)
+      ? await this.#runStatement(first)
+      : await this.#sendBatches(this.#batchesOf(records), stop);
+    const moved = await this.#acknowledge(records);
+    return failure ?? moved;
+  }
+
+  #isStatement({ kind, sequence }: StoredRecord): boolean {
+    return kind === 'statement' && !this.#delivered.has(sequence);
+  }
+
+  /** Those before the first statement that are to be sent, within the limit. */
+  #batchesOf(records: readonly StoredRecord[]): readonly StoredRecord[] {
+    let bytes = 0;
+    const end = records.findIndex((record, index) => {
+      bytes += inflatedBytesOf(record);
+      return this.#isStatement(record) || (index > 0 && bytes > MAX_STEP_INFLATED_BYTES);
+    });
+    const head = end === -1 ? records : records.slice(0, end);
+    return head.filter(({ sequence }) => !this.#delivered.has(sequence));
+  }
+
+  async #sendBatches(
+    batches: readonly StoredRecord[],
+    stop: AbortSignal,
+  ): Promise<Failure | undefined> {
+    for (let at = 0; at < batches.length && !stop.aborted;) {
+      const group = this.#joinable(batches, at);
+      const failure = await this.#judge(group, await this.#send(group));
+      if (failure !== undefined) return failure;
+      if (group.every(({ sequence }) => this.#delivered.has(sequence))) at += group.length;
     }
-    if (first.kind === 'statement') return this.#runStatement(first);
-    const group = this.#joinable(records);
-    const outcome = await this.#send(group);
-    if (outcome.kind === 'failed') return outcome;
-    if (outcome.kind !== 'stored') return this.#searchRefused(group, outcome);
-    await this.#acknowledge(group);
-    return MOVED;
+    return undefined;
   }
 
   /** Its client has its answer by now, so that a refusal is for the operator to see. */
-  async #runStatement(record: StoredRecord): Promise<Step> {
+  async #runStatement(record: StoredRecord): Promise<Failure | undefined> {
     const form = record.payload.toString();
     const outcome = await this.#deps.execute(form);
     if (outcome.kind === 'failed') return outcome;
@@ -103,37 +139,55 @@ export class Replayer {
       const answer = outcome.body.trim();
       this.#deps.log.error({ backend, statement, answer }, 'statement refused in replay');
     }
-    await this.#acknowledge([record]);
-    return MOVED;
+    this.#delivered.add(record.sequence);
+    return undefined;
   }
 
-  /** The longest head of the records that may share one request: same target, none delivered, within all limits. */
-  #joinable(records: readonly StoredRecord[]): readonly StoredRecord[] {
-    const [first] = records;
-    let points = 0;
-    let bytes = 0;
-    const end = records.findIndex((record, index) => {
-      points += record.points;
-      bytes += inflatedBytesOf(record);
-      return (
-        record !== first &&
-        (index >= this.#maxRecords ||
-          points > this.#options.maxRowLimit ||
-          bytes > MAX_REPLAY_INFLATED_BYTES ||
-          record.kind !== first?.kind ||
-          record.rp !== first.rp ||
-          record.precision !== first.precision ||
-          this.#delivered.has(record.sequence))
-      );
-    });
-    return end === -1 ? records : records.slice(0, end);
+  /** From the record at `start` on, as many as may share one request with it. */
+  #joinable(batches: readonly StoredRecord[], start: number): readonly StoredRecord[] {
+    const [first, ...others] = batches.slice(start);
+    invariant(first !== undefined, 'something is to be sent');
+    const group = [first];
+    let { points } = first;
+    let bytes = first.payload.length;
+    for (const next of others) {
+      points += next.points;
+      bytes += next.payload.length;
+      if (points > this.#maxPoints || bytes > this.#maxBytes) break;
+      if (next.rp !== first.rp || next.precision !== first.precision) break;
+      group.push(next);
+    }
+    return group;
+  }
+
+  /** Marks what is delivered by this answer. Neither that nor a failure: the records go again, fewer at a time. */
+  async #judge(group: readonly StoredRecord[], outcome: Outcome): Promise<Failure | undefined> {
+    if (outcome.kind === 'stored') {
+      this.#markAll(group);
+      return undefined;
+    }
+    const { points, bytes } = totalsOf(group);
+    if (outcome.kind === 'failed') {
+      this.#shrink(points);
+      return outcome;
+    }
+    const isTooLarge = outcome.kind === 'too large';
+    if (group.length > 1 && (isTooLarge || points > this.#options.maxRowLimit)) {
+      this.#shrink(points);
+      if (isTooLarge) this.#maxBytes = bytes >> 1;
+      return undefined;
+    }
+    return this.#searchRefused(group, outcome);
   }
 
   /**
    * Finds the refused lines, keeps them, and lets the others pass. Records with more faults than can be told apart are
    * first cut off from those of other clients; then all that is left of such a record counts as refused.
    */
-  async #searchRefused(group: readonly StoredRecord[], answer: Rejection): Promise<Step> {
+  async #searchRefused(
+    group: readonly StoredRecord[],
+    answer: Rejection,
+  ): Promise<Failure | undefined> {
     const [first] = group;
     invariant(first !== undefined, 'something was refused');
     const lines = await inflate(joined(group));
@@ -142,12 +196,12 @@ export class Replayer {
     const search = await findRefused(lines, answer, { send, maxRefusals: MAX_REFUSALS });
     if (search.kind === 'failed') return search;
     if (!search.isExact && group.length > 1) {
-      this.#maxRecords = group.length >> 1;
-      return MOVED;
+      this.#shrink(totalsOf(group).points);
+      return undefined;
     }
     await this.#keep(first, search);
-    await this.#acknowledge(group);
-    return MOVED;
+    this.#markAll(group);
+    return undefined;
   }
 
   async #keep(record: StoredRecord, { refused, expired, isExact }: Found): Promise<void> {
@@ -160,25 +214,49 @@ export class Replayer {
     this.#deps.log.warn(found, 'points refused in replay');
   }
 
-  async #send(records: readonly StoredRecord[]): Promise<Outcome> {
-    const [first] = records;
+  /** The next request may carry twice as much as one that was answered soon. */
+  async #send(group: readonly StoredRecord[]): Promise<Outcome> {
+    const [first] = group;
     invariant(first !== undefined, 'a request carries at least one record');
-    const { gzip } = this.#options;
-    return this.#deps.send({
-      rp: first.rp,
-      precision: first.precision,
-      payload: gzip ? joined(records) : await inflate(joined(records)),
-      gzipped: gzip,
-    });
+    const { gzip, spillAfter } = this.#options;
+    const { clock, send } = this.#deps;
+    const { rp, precision } = first;
+    const payload = gzip ? joined(group) : await inflate(joined(group));
+    const start = clock.monotonic();
+    const outcome = await send({ rp, precision, payload, gzipped: gzip });
+    if (outcome.kind === 'stored' && clock.monotonic() - start <= spillAfter / 2) {
+      this.#maxPoints = Math.max(this.#maxPoints, 2 * totalsOf(group).points);
+    }
+    return outcome;
   }
 
-  async #acknowledge(records: readonly StoredRecord[]): Promise<void> {
-    const last = records.at(-1);
-    if (last === undefined) return;
-    await this.#deps.spill.ack(last);
-    this.#maxRecords *= 2;
-    for (const { sequence } of records) this.#delivered.delete(sequence);
+  #shrink(points: number): void {
+    this.#maxPoints = Math.min(this.#maxPoints, points >> 1);
   }
+
+  #markAll(records: readonly StoredRecord[]): void {
+    for (const { sequence } of records) this.#delivered.add(sequence);
+  }
+
+  /** As many of the oldest as are delivered. */
+  async #acknowledge(records: readonly StoredRecord[]): Promise<Moved> {
+    const end = records.findIndex(({ sequence }) => !this.#delivered.has(sequence));
+    const done = end === -1 ? records : records.slice(0, end);
+    // Not shown again, even if the cursor cannot be saved.
+    for (const { sequence } of done) this.#delivered.delete(sequence);
+    const last = done.at(-1);
+    if (last !== undefined) await this.#deps.spill.ack(last);
+    return { kind: 'moved', bytes: totalsOf(done).bytes };
+  }
+}
+
+function totalsOf(records: readonly StoredRecord[]): { points: number; bytes: number } {
+  let [points, bytes] = [0, 0];
+  for (const record of records) {
+    points += record.points;
+    bytes += record.payload.length;
+  }
+  return { points, bytes };
 }
 
 /** One gzip body: members can stand one behind the other. */

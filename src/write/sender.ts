@@ -16,7 +16,7 @@ import { deadPointsOf } from './dead-points.ts';
 import type { Detachment } from './detachment.ts';
 import { Lanes } from './lanes.ts';
 import type { Failure } from './refusals.ts';
-import { Replayer } from './replayer.ts';
+import { type Moved, Replayer } from './replayer.ts';
 import { type AnyShipment, BatchShipment, StatementShipment } from './shipment.ts';
 import type { RefusedLines, StatementVerdict } from './verdict.ts';
 
@@ -54,11 +54,12 @@ const MIN_REPLAY_PAUSE_MS = 100;
  * Brings batches to one backend in order. Live, each write target has one request under way. When a request fails or is
  * slower than `spillAfter`, the backend is catching up: what was not answered goes to the spill, everything newer behind
  * it, and no live request is started. Replay begins when the open requests have ended, so nothing older can overtake;
- * the backend is live again in the very moment in which the spill is empty and its cursor durable. A detached backend gets
- * nothing any more, its spill stays as it is.
+ * the backend is live again in the very moment in which the spill is empty and its cursor durable. Under a steady load there
+ * would always be something new in the spill: so when what is left of it is little, the backend is closing in, and new
+ * batches wait in memory, for `spillAfter` at most as all do. A detached backend gets nothing any more, its spill stays as it is.
  */
 export class Sender implements Destination, Member {
-  #phase: 'live' | 'catching up';
+  #phase: 'live' | 'closing in' | 'catching up';
   // Bytes of batches that are not settled.
   #queuedBytes = 0;
   readonly #lanes: Lanes;
@@ -137,13 +138,13 @@ export class Sender implements Destination, Member {
    * Once the backend is detached reservations have no meaning.
    */
   tryReserve(bytes: number): boolean {
-    if (this.#phase === 'catching up' && this.#deps.space.isLow) return false;
+    if (!this.isComplete && this.#deps.space.isLow) return false;
     return this.#deps.spill.tryReserve(bytes);
   }
 
   isFull(bytes: number): boolean {
     const { space, spill } = this.#deps;
-    return this.#phase === 'catching up' && (space.isLow || spill.isFull(bytes));
+    return !this.isComplete && (space.isLow || spill.isFull(bytes));
   }
 
   release(bytes: number): void {
@@ -152,7 +153,7 @@ export class Sender implements Destination, Member {
 
   /** Takes up a backlog that an earlier process left. */
   start(): void {
-    if (this.#phase === 'catching up') this.#replaying = this.#replay();
+    if (!this.isComplete) this.#replaying = this.#replay();
   }
 
   deliver(batch: Batch): Delivery {
@@ -163,9 +164,7 @@ export class Sender implements Destination, Member {
       return shipment;
     }
     const { maxQueuedBytes } = this.#options;
-    if (this.#phase === 'live' && this.#queuedBytes > maxQueuedBytes) {
-      this.#catchUp('queue full');
-    }
+    if (this.#queuedBytes > maxQueuedBytes) this.#catchUp('queue full');
     this.#count(shipment);
     if (this.#ship(shipment)) this.#limit(shipment);
     return shipment;
@@ -225,11 +224,11 @@ export class Sender implements Destination, Member {
 
   /** Into the lanes or, while catching up, the spill; true for the lanes. */
   #ship(shipment: AnyShipment): boolean {
-    if (this.#phase === 'live' && this.#deps.health.isDown) this.#catchUp('down');
-    const isLive = this.#phase === 'live';
-    if (isLive) this.#lanes.enqueue(shipment);
+    if (this.#deps.health.isDown) this.#catchUp('down');
+    const mayWait = this.#phase !== 'catching up';
+    if (mayWait) this.#lanes.enqueue(shipment);
     else this.#spill(shipment);
-    return isLive;
+    return mayWait;
   }
 
   #count({ batch, verdicts }: BatchShipment): void {
@@ -270,14 +269,16 @@ export class Sender implements Destination, Member {
   }
 
   /**
-   * From live to catching up: what has no outcome yet goes to the spill, in order. After a request that failed, the
-   * backend is left alone for a while, as after a replay that failed.
+   * What has no outcome yet goes to the spill, in order. After a live request that failed, the backend is left alone for a
+   * while, as after a replay that failed.
    */
   #catchUp(reason: string, failure?: Failure): void {
-    if (this.#phase === 'catching up') return;
+    const phase = this.#phase;
+    if (phase === 'catching up') return;
     this.#phase = 'catching up';
-    this.#deps.log.warn({ backend: this.name, reason }, 'backend is catching up');
     for (const shipment of this.#lanes.surrender()) this.#spill(shipment);
+    if (phase === 'closing in') return;
+    this.#deps.log.warn({ backend: this.name, reason }, 'backend is catching up');
     this.#replaying = this.#replay(failure);
   }
 
@@ -304,25 +305,40 @@ export class Sender implements Destination, Member {
     if (failure !== undefined) await this.#pause(failure, this.#delayAfter(failure, failures++));
     for (;;) {
       await this.#lanes.whenQuiet();
-      if (this.#stop.signal.aborted) return;
+      if (this.#stop.signal.aborted) {
+        this.#catchUp('shutting down');
+        return;
+      }
       if (!this.#lanes.isQuiet) continue;
       if (this.#deps.spill.isEmpty && this.#appends.pending === 0) {
         // No await between the look and the change: no batch can come between.
         this.#phase = 'live';
         this.#deps.log.info({ backend: this.name }, 'backend is complete');
+        this.#lanes.release();
         return;
       }
       await this.#deps.health.whenUp(this.#options.rewriteInterval, this.#stop.signal);
       if (this.detachment.isDetached) return;
-      const step = await this.#replayer.step();
+      const start = this.#deps.clock.monotonic();
+      const step = await this.#replayer.step(this.#stop.signal);
       if (step.kind === 'failed') {
+        this.#catchUp('replay failed');
         const delay = this.#delayAfter(step, failures++);
         const { reason } = step;
         this.#deps.log.warn({ backend: this.name, reason, delay }, 'replay failed');
         await this.#pause(step, delay);
       } else failures = 0;
       if (step.kind === 'idle') await this.#lastAppend;
+      if (step.kind === 'moved') this.#closeIn(step, this.#deps.clock.monotonic() - start);
     }
+  }
+
+  /** When it has just taken as much as is left now, in half of the time that a batch may wait. */
+  #closeIn({ bytes }: Moved, tookMs: number): void {
+    if (this.#phase !== 'catching up' || tookMs > this.#options.spillAfter / 2) return;
+    if (this.backlog.bytes > bytes) return;
+    this.#phase = 'closing in';
+    this.#lanes.hold();
   }
 
   #delayAfter({ retryAfterMs }: Failure, failures: number): number {

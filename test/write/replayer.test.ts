@@ -10,6 +10,8 @@ import { Replayer, type ReplayerOptions } from '../../src/write/replayer.ts';
 import { FakeDisk } from '../support/fake-disk.ts';
 import { fakeLog } from '../support/fake-log.ts';
 
+const NEVER = new AbortController().signal;
+
 /** What a server is sent, inflated, and what it answers: its words tell nothing. */
 function serverThatRefuses(isBad: (line: string) => boolean) {
   const bodies: string[] = [];
@@ -29,8 +31,8 @@ function linesIn(body: string): string[] {
   return body.split('\n').slice(0, -1);
 }
 
-/** Replays these records, each of some lines, until the spill is empty. */
-async function replay(
+/** A spill that holds these records, each of some lines, and what replays it. */
+async function spillOf(
   records: readonly (readonly string[])[],
   send: (body: WriteBody) => Promise<Outcome>,
   options: Partial<ReplayerOptions> = {},
@@ -39,28 +41,28 @@ async function replay(
   const [disk, log] = [new FakeDisk(), fakeLog()];
   const limits = { maxBytes: 100_000_000, segmentBytes: 10_000_000 };
   const spill = await Spill.open({ directory: '/spill', ...limits }, { disk, log });
-  const appends = records.map((lines) => {
+  const append = (lines: readonly string[], rp = ''): Promise<number> => {
     const payload = gzip(lines.map((line) => `${line}\n`).join(''));
-    const record = {
-      kind: 'batch',
-      points: lines.length,
-      db: 'db',
-      rp: '',
-      precision: 'ns',
-    } as const;
+    const record = { kind: 'batch', points: lines.length, db: 'db', rp, precision: 'ns' } as const;
     assert.ok(spill.tryReserve(payload.length));
     return spill.append({ ...record, payload });
-  });
-  await Promise.all(appends);
+  };
+  await Promise.all(records.map((lines) => append(lines)));
   const deadLetter = await DeadLetter.open('/dead', disk);
   const replayer = new Replayer(
-    { name: 'a', maxRowLimit: 10_000, gzip: true, ...options },
+    { name: 'a', maxRowLimit: 10_000, gzip: true, spillAfter: 60_000, ...options },
     {
       ...{ spill, deadLetter, send, log, clock: systemClock },
       execute: () => Promise.reject(new Error('no statement is in the spill')),
     },
   );
-  while (!spill.isEmpty) assert.equal((await replayer.step()).kind, 'moved');
+  return { disk, log, spill, append, replayer };
+}
+
+/** Replays these records until the spill is empty. */
+async function replay(...args: Parameters<typeof spillOf>) {
+  const { disk, log, spill, replayer } = await spillOf(...args);
+  while (!spill.isEmpty) assert.equal((await replayer.step(NEVER)).kind, 'moved');
   const dead = (disk.files().get('/dead')?.toString() ?? '').split('\n').slice(0, -1);
   return { dead: dead.map((json) => (JSON.parse(json) as { line: string }).line), log };
 }
@@ -137,4 +139,97 @@ test('records share a request only as far as their lines, inflated, do not becom
     Buffer.concat([text.slice(0, 10), text.slice(10, -1), '\n'].map((part) => gzipSync(part)));
   await check(true, inMembers);
   await check(false, inMembers);
+});
+
+/** Of 1,000 lines each. */
+function recordsOf(count: number): string[][] {
+  return Array.from({ length: count }, (_, record) =>
+    numbered(1_000, (index) => `m,t=${record * 1_000 + index}`),
+  );
+}
+
+test('a backlog drains while half of what is replayed comes anew, in requests that grow', async () => {
+  const server = serverThatRefuses(isBad);
+  const records = recordsOf(200);
+  const { spill, append, replayer } = await spillOf(records, async (body) => {
+    const outcome = await server.send(body);
+    const sent = linesIn(server.bodies.at(-1) ?? '').length;
+    const fresh = recordsOf(Math.floor(sent / 2_000));
+    records.push(...fresh);
+    await Promise.all(fresh.map((lines) => append(lines)));
+    return outcome;
+  });
+  while (!spill.isEmpty) assert.equal((await replayer.step(NEVER)).kind, 'moved');
+  assert.deepEqual(server.stored, records.flat());
+  assert.ok(server.bodies.length <= 20, `${server.bodies.length} requests`);
+});
+
+test('a backend that takes its time gets no more than maxRowLimit at once', async () => {
+  const { bodies, stored, send } = serverThatRefuses(isBad);
+  const records = recordsOf(50);
+  await replay(records, send, { spillAfter: 0 });
+  assert.deepEqual(stored, records.flat());
+  assert.deepEqual(new Set(bodies.map((body) => linesIn(body).length)), new Set([10_000]));
+});
+
+test('what fails in one large request goes in smaller ones', async () => {
+  const { stored, send } = serverThatRefuses(isBad);
+  const records = recordsOf(50);
+  const { spill, replayer } = await spillOf(records, async (body) => {
+    const isTooMuch = linesIn(gunzipSync(body.payload).toString()).length > 3_000;
+    return isTooMuch ? { kind: 'failed', reason: 'timeout' } : send(body);
+  });
+  for (let failures = 0; !spill.isEmpty;) {
+    failures += (await replayer.step(NEVER)).kind === 'failed' ? 1 : 0;
+    assert.ok(failures <= 30, 'no more often than something is delivered');
+  }
+  assert.deepEqual(stored, records.flat());
+});
+
+test('a limit on the size of a request is met a few times, not again and again', async () => {
+  const { stored, send } = serverThatRefuses(isBad);
+  const records = recordsOf(100);
+  let tooLarge = 0;
+  await replay(records, async (body) => {
+    if (body.payload.length <= 50_000) return send(body);
+    tooLarge += 1;
+    return { kind: 'too large', error: 'Request Entity Too Large' };
+  });
+  assert.deepEqual(stored, records.flat());
+  assert.ok(tooLarge <= 3, `${tooLarge} times`);
+});
+
+test('a refused line in a large request is searched among few', async () => {
+  const { bodies, stored, send } = serverThatRefuses(isBad);
+  const records = recordsOf(200);
+  const bad = 'bad v=1 1';
+  records.splice(150, 0, [bad]);
+  const { dead } = await replay(records, async (body) => send(body));
+  assert.deepEqual(dead, [bad]);
+  assert.deepEqual(new Set(stored), new Set(records.flat().filter((line) => line !== bad)));
+  const searched = bodies.filter((body) => body.includes(bad)).map((body) => linesIn(body).length);
+  assert.ok(
+    searched.slice(5).every((lines) => lines <= 10_000),
+    searched.join(),
+  );
+  assert.ok(bodies.length <= 60, `${bodies.length} requests`);
+});
+
+test('a replay that is to stop ends with the request under way, and goes on from there', async () => {
+  const { bodies, stored, send } = serverThatRefuses(isBad);
+  const records = recordsOf(50);
+  const stop = new AbortController();
+  const { spill, replayer } = await spillOf(
+    records,
+    (body) => {
+      stop.abort();
+      return send(body);
+    },
+    { spillAfter: 0 },
+  );
+  await replayer.step(stop.signal);
+  assert.equal(bodies.length, 1);
+  assert.equal(spill.backlog.points, 40_000);
+  while (!spill.isEmpty) await replayer.step(NEVER);
+  assert.deepEqual(stored, records.flat());
 });

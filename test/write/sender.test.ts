@@ -120,6 +120,29 @@ test('a backend is complete when its final cursor is synced, not before', async 
   assert.deepEqual(backend.writes.slice(1), ['first v=0 0\n', 'second v=0 0\n', 'third v=0 0\n']);
 });
 
+test('a backend is complete again under a load that never pauses', async (t) => {
+  const { backend, sender, deliver } = await bench(t);
+  const names = Array.from({ length: 60 }, (_, index) => `m${index}`);
+  const kinds: Promise<string[]>[] = [];
+  const deliverNext = (): void => {
+    const name = names[kinds.length];
+    if (name !== undefined) kinds.push(kindsOf(deliver(name)));
+  };
+  // While each request is under way, another batch comes.
+  backend.answer(503, () => {
+    deliverNext();
+    return 204;
+  });
+  deliverNext();
+  await eventually('complete', () => sender.isComplete);
+  assert.ok(kinds.length <= 10, `after ${kinds.length} batches`);
+  await eventually('all delivered', () => backend.writes.join('').includes('m59 '));
+  const all = names.map((name) => `${name} v=0 0\n`).join('');
+  assert.equal(backend.writes.slice(1).join(''), all, 'in order, and each of them once');
+  const last = (await Promise.all(kinds)).slice(10).flat();
+  assert.deepEqual(new Set(last), new Set(['stored']), 'and it stays so');
+});
+
 test('a record stays until the backend has taken it (D4)', async (t) => {
   const { backend, spill, sender, deliver } = await bench(t);
   backend.answer(503, 500, 'reset', { status: 503 }, 204);
