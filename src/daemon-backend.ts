@@ -168,10 +168,10 @@ function replicaOf(
     get backlogBytes() {
       return sender.backlog.bytes;
     },
-    query: async (parameters, headers, signal) => {
+    query: (form, headers) => {
       // It may have been detached since the order of the replicas was made.
       if (sender.detachment.isDetached) throw new Error('it is detached');
-      return server.query(parameters, headers, signal);
+      return server.query(form, headers);
     },
   };
 }

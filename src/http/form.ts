@@ -30,7 +30,9 @@ export async function readForm(
   budget: Budget,
 ): Promise<Form> {
   const { request, parameters } = exchange;
-  const type = mimeTypeOf(request.headers['content-type'] ?? '');
+  const contentType = request.headers['content-type'];
+  if (contentType === undefined) return { values: parameters, files: NO_FILES };
+  const type = mimeTypeOf(contentType);
   const isUrlencoded =
     request.method === 'POST' && type?.essence === 'application/x-www-form-urlencoded';
   const boundary = type?.essence === 'multipart/form-data' ? type.params.get('boundary') : null;

@@ -28,7 +28,7 @@ const LINE_FEED = 0x0a;
  * the statement failed, MalformedAnswer when this is no answer.
  */
 export async function* readItems(
-  body: AsyncIterable<Buffer>,
+  body: AsyncIterable<Buffer> | Iterable<Buffer>,
   lease: Lease,
 ): AsyncGenerator<Item, void, undefined> {
   let isEmpty = true;
@@ -93,7 +93,10 @@ function readSeries(cursor: JsonCursor): Piece {
   return { kind: 'piece', name, tags, columns, rows, partial: partial === 'true' };
 }
 
-async function* linesOf(body: AsyncIterable<Buffer>, lease: Lease): AsyncGenerator<string> {
+async function* linesOf(
+  body: AsyncIterable<Buffer> | Iterable<Buffer>,
+  lease: Lease,
+): AsyncGenerator<string> {
   let held: Buffer[] = [];
   let heldBytes = 0;
   const hold = (bytes: Buffer): void => {

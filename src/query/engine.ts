@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
+import type { QueryAnswer } from '../backend/query-in-flight.ts';
 import type { Budget } from '../core/budget.ts';
 import { messageOf, ProxyError } from '../core/errors.ts';
 import type { StatementType } from '../influxql/statement.ts';
 import { type Item, parseAnswer } from './answer-reader.ts';
-import type { Reading } from './asker.ts';
 import { envelopeOf, type Result } from './envelope.ts';
 import type { Executor } from './executor.ts';
 import { QueryRejected, StatementFailed } from './failure.ts';
@@ -232,20 +232,20 @@ function passing({ db }: Replica, { statement }: ReadStep, request: QueryRequest
   const layout: [string, string][] = pretty ? [['pretty', 'true']] : [];
   const q = statementText({ text, statement }, db);
   return {
-    parameters: new URLSearchParams([...passed, ...layout, ['db', db], ['q', q]]),
+    form: [...passed, ...layout, ['q', q]] as const,
     headers,
     signal,
     hidesMissingDatabase: hidesMissingDatabase(statement),
   };
 }
 
-function passedAnswer({ name }: Replica, { status, headers, chunks }: Reading): Answer {
+function passedAnswer({ name }: Replica, { status, headers, body }: QueryAnswer): Answer {
   return {
     status,
     contentType: headers['content-type']?.toString() ?? JSON_TYPE,
     contentEncoding: headers['content-encoding']?.toString(),
     errorHeader: headers['x-influxdb-error']?.toString(),
-    body: chunks === undefined ? '' : Readable.from(chunks, { objectMode: false }),
+    body,
     backends: [name],
   };
 }

@@ -1,13 +1,13 @@
 import { codeOf, messageOf, ProxyError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { errorTextOf } from '../backend/outcome.ts';
+import type { QueryAnswer } from '../backend/query-in-flight.ts';
 import type { Route } from '../routing/keymap.ts';
 import { type Item, type Piece, readItems } from './answer-reader.ts';
-import { type Asker, type Question, type Reading, textOfChunks } from './asker.ts';
+import { type Asker, type Question, textOf } from './asker.ts';
 import { coverOf } from './cover.ts';
 import { ClientGone, QueryRejected, StatementFailed } from './failure.ts';
 import type { Lease } from './lease.ts';
-import { MalformedAnswer } from './raw-json.ts';
 import { readOrder, type Replica } from './replica.ts';
 
 export interface ExecutorDeps {
@@ -62,7 +62,7 @@ export class Executor {
   read(
     order: readonly Replica[],
     questionFor: QuestionFor,
-  ): Promise<{ replica: Replica; answer: Reading }> {
+  ): Promise<{ replica: Replica; answer: QueryAnswer }> {
     const { asker } = this.#deps;
     return this.#first(order, async (replica) => ({
       replica,
@@ -147,11 +147,9 @@ export class Executor {
     routes: ReadonlySet<Route>,
     { questionFor, lease }: Inquiry,
   ): Promise<Part> {
-    const reading = await this.#deps.asker.ask(replica, questionFor(replica, routes));
-    const { status, chunks } = reading;
-    if (status !== 200) throw new QueryRejected(status, errorTextOf(await textOfChunks(reading)));
-    if (chunks === undefined) throw new MalformedAnswer('the answer is empty');
-    const items = readItems(chunks, lease);
+    const { status, body } = await this.#deps.asker.ask(replica, questionFor(replica, routes));
+    if (status !== 200) throw new QueryRejected(status, errorTextOf(await textOf(body)));
+    const items = readItems(Buffer.isBuffer(body) ? [body] : body, lease);
     return { replica, routes, items: resumed(await items.next(), items) };
   }
 

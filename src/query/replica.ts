@@ -1,4 +1,5 @@
-import type { QueryAnswer } from '../backend/influxdb.ts';
+import type { QueryForm } from '../backend/influxdb.ts';
+import type { QueryInFlight } from '../backend/query-in-flight.ts';
 
 /** One backend as a query sees it. */
 export interface Replica {
@@ -18,11 +19,8 @@ export interface Replica {
   /** Aborts when the backend goes down. */
   readonly downSignal: AbortSignal;
   readonly backlogBytes: number;
-  query(
-    parameters: URLSearchParams,
-    headers: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-  ): Promise<QueryAnswer>;
+  /** Throws when it may not be asked. */
+  query(form: QueryForm, headers: Readonly<Record<string, string>>): QueryInFlight;
 }
 
 /**

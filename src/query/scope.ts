@@ -87,8 +87,8 @@ export class Scope {
       questionFor: ({ db }, routes) => {
         const q = textFor(db, routes);
         // Chunked answers are not cut at the server's max-row-limit, and can be read piece by piece.
-        const parameters = new URLSearchParams([...passed, ['chunked', 'true'], ['q', q]]);
-        return { parameters, headers: {}, signal, hidesMissingDatabase };
+        const form = [...passed, ['chunked', 'true'], ['q', q]] as const;
+        return { form, headers: {}, signal, hidesMissingDatabase };
       },
     };
   }

@@ -22,7 +22,9 @@ function replicasOf(traits: Readonly<Record<string, Traits>>): Map<string, Repli
         ...{ name, zone, db: 'db', writeOnly: false, isDetached: false, timeoutQuery: 1 },
         ...{ isComplete, isUp, backlogBytes: isComplete ? 0 : 1 },
         downSignal: isUp ? new AbortController().signal : AbortSignal.abort(),
-        query: () => Promise.reject(new Error('only its place matters')),
+        query: () => {
+          throw new Error('only its place matters');
+        },
       },
     ];
   });

@@ -28,7 +28,9 @@ function replica(traits: Traits): Replica {
     isUp: health === 'up',
     downSignal: health === 'down' ? AbortSignal.abort() : new AbortController().signal,
     backlogBytes,
-    query: () => Promise.reject(new Error('only its order matters')),
+    query: () => {
+      throw new Error('only its order matters');
+    },
   };
   busyOf.set(made, traits.busy ?? 0);
   return made;
