@@ -61,17 +61,55 @@ const ESCAPES: ReadonlyMap<string, string> = new Map([
   ["'", "'"],
 ]);
 
+const DOUBLE_QUOTE = 0x22;
+const DOLLAR = 0x24;
+const SINGLE_QUOTE = 0x27;
+const STAR = 0x2a;
+const DASH = 0x2d;
+const DOT = 0x2e;
+const SLASH = 0x2f;
+const BACKSLASH = 0x5c;
+
+// Classes of characters: bits. All are ASCII but the micro sign: a form feed or a no-break space is no blank.
+const NEWLINE = 1;
+const BLANK = 2;
+const DIGIT = 4;
+const LETTER = 8;
+const UNDERSCORE = 16;
+const MICRO = 32;
+/** The first of two that may be one symbol. */
+const PAIR = 64;
+const WORD_START = LETTER | UNDERSCORE;
+const WORD_PART = WORD_START | DIGIT;
+const UNIT = LETTER | MICRO;
+
+const CLASSES = new Uint8Array(256);
+for (const [characters, classes] of [
+  ['\n\r', NEWLINE | BLANK],
+  [' \t', BLANK],
+  ['0123456789', DIGIT],
+  ['abcdefghijklmnopqrstuvwxyz', LETTER],
+  ['ABCDEFGHIJKLMNOPQRSTUVWXYZ', LETTER],
+  ['_', UNDERSCORE],
+  ['\u00b5', MICRO],
+  ['!<>=:', PAIR],
+] as const) {
+  for (const character of characters) CLASSES[character.charCodeAt(0)] = classes;
+}
+
 /** The token that starts at `at`; its cost is proportional to its length. Past the end: EOF. */
 export function lex(text: string, at: number): Token {
-  const char = text.charAt(at);
-  if (char === '') return token('EOF', '', at, at);
-  if (isBlank(char)) return token('WS', '', at, skip(text, at, isBlank));
-  if (isWordStart(char) || char === '"') return word(text, at);
-  if (isDigit(char) || (char === '.' && isDigit(text.charAt(at + 1)))) return number(text, at);
-  if (char === "'") return quoted(text, at, at, 'STRING');
-  if (char === '$') return parameter(text, at);
-  if (text.startsWith('--', at)) return lineComment(text, at);
-  if (text.startsWith('/*', at)) return blockComment(text, at);
+  if (at >= text.length) return token('EOF', '', at, at);
+  const code = text.charCodeAt(at);
+  if (is(code, BLANK)) return token('WS', '', at, skip(text, at + 1, BLANK));
+  if (is(code, WORD_START) || code === DOUBLE_QUOTE) return word(text, at);
+  if (is(code, DIGIT) || (code === DOT && is(text.charCodeAt(at + 1), DIGIT))) {
+    return number(text, at);
+  }
+  if (code === SINGLE_QUOTE) return quoted(text, at, at, 'STRING');
+  if (code === DOLLAR) return parameter(text, at);
+  if (code === DASH && text.charCodeAt(at + 1) === DASH) return lineComment(text, at);
+  if (code === SLASH && text.charCodeAt(at + 1) === STAR) return blockComment(text, at);
   return symbol(text, at);
 }
 
@@ -83,10 +121,10 @@ export function lexRegex(text: string, at: number): Token {
   let value = '';
   let from = at + 1;
   for (let i = from; i < text.length; i++) {
-    const char = text.charAt(i);
-    if (char === '/') return token('REGEX', value + text.slice(from, i), at, i + 1);
-    if (isNewline(char)) break;
-    if (char === '\\' && text.charAt(i + 1) === '/') {
+    const code = text.charCodeAt(i);
+    if (code === SLASH) return token('REGEX', value + text.slice(from, i), at, i + 1);
+    if (is(code, NEWLINE)) break;
+    if (code === BACKSLASH && text.charCodeAt(i + 1) === SLASH) {
       value += text.slice(from, i);
       from = ++i;
     }
@@ -100,18 +138,22 @@ function token(kind: TokenKind, value: string, start: number, end: number): Toke
 
 /** A word; or, if a quote follows directly, that quoted identifier: InfluxDB drops the word before it. */
 function word(text: string, at: number): Token {
-  const end = skip(text, at, isWordPart);
-  if (text.charAt(end) === '"') return quoted(text, at, end, 'IDENT');
+  const end = skip(text, at, WORD_PART);
+  if (text.charCodeAt(end) === DOUBLE_QUOTE) return quoted(text, at, end, 'IDENT');
   const value = text.slice(at, end);
-  const keyword =
-    value.length <= LONGEST_KEYWORD ? KEYWORD_SET.get(value.toUpperCase()) : undefined;
+  // Most are written in capitals.
+  const keyword = KEYWORD_SET.get(value) ?? keywordOf(value);
   return keyword === undefined ? token('IDENT', value, at, end) : token(keyword, '', at, end);
+}
+
+function keywordOf(word: string): Keyword | undefined {
+  return word.length <= LONGEST_KEYWORD ? KEYWORD_SET.get(word.toUpperCase()) : undefined;
 }
 
 /** `$name` or `$"name"`. Behind the dollar a keyword is a name, and a name may start with a digit or be empty. */
 function parameter(text: string, at: number): Token {
-  const end = skip(text, at + 1, isWordPart);
-  if (text.charAt(end) === '"') return quoted(text, at, end, 'BOUNDPARAM');
+  const end = skip(text, at + 1, WORD_PART);
+  if (text.charCodeAt(end) === DOUBLE_QUOTE) return quoted(text, at, end, 'BOUNDPARAM');
   return token('BOUNDPARAM', text.slice(at + 1, end), at, end);
 }
 
@@ -121,14 +163,14 @@ function quoted(
   quoteAt: number,
   kind: 'IDENT' | 'STRING' | 'BOUNDPARAM',
 ): Token {
-  const quote = text.charAt(quoteAt);
+  const quote = text.charCodeAt(quoteAt);
   let value = '';
   let from = quoteAt + 1;
   for (let i = from; i < text.length; i++) {
-    const char = text.charAt(i);
-    if (char === quote) return token(kind, value + text.slice(from, i), start, i + 1);
-    if (isNewline(char)) return token('BADSTRING', value + text.slice(from, i), start, i);
-    if (char === '\\') {
+    const code = text.charCodeAt(i);
+    if (code === quote) return token(kind, value + text.slice(from, i), start, i + 1);
+    if (is(code, NEWLINE)) return token('BADSTRING', value + text.slice(from, i), start, i);
+    if (code === BACKSLASH) {
       const escaped = ESCAPES.get(text.charAt(i + 1));
       if (escaped === undefined) return badEscape(text, start, i);
       value += text.slice(from, i) + escaped;
@@ -145,18 +187,19 @@ function badEscape(text: string, start: number, at: number): Token {
 
 /** `12`, `1.5`, `.5`, `7.`, or a duration like `1h30m`, whose units are judged later. */
 function number(text: string, at: number): Token {
-  let end = skip(text, at, isDigit);
-  if (text.charAt(end) === '.') {
-    end = skip(text, end + 1, isDigit);
+  let end = skip(text, at, DIGIT);
+  if (text.charCodeAt(end) === DOT) {
+    end = skip(text, end + 1, DIGIT);
     return token('NUMBER', text.slice(at, end), at, end);
   }
-  if (!isUnit(text.charAt(end))) return token('INTEGER', text.slice(at, end), at, end);
-  end = skip(text, end, isUnitOrDigit);
+  if (!is(text.charCodeAt(end), UNIT)) return token('INTEGER', text.slice(at, end), at, end);
+  end = skip(text, end, UNIT | DIGIT);
   return token('DURATIONVAL', text.slice(at, end), at, end);
 }
 
 function lineComment(text: string, at: number): Token {
-  const end = skip(text, at, (char) => !isNewline(char));
+  let end = at;
+  while (end < text.length && !is(text.charCodeAt(end), NEWLINE)) end++;
   return token(
     'COMMENT',
     '',
@@ -172,48 +215,20 @@ function blockComment(text: string, at: number): Token {
 }
 
 function symbol(text: string, at: number): Token {
-  const kind = SYMBOL_SET.get(text.slice(at, at + 2)) ?? SYMBOL_SET.get(text.charAt(at));
+  const pair = is(text.charCodeAt(at), PAIR) ? SYMBOL_SET.get(text.slice(at, at + 2)) : undefined;
+  const kind = pair ?? SYMBOL_SET.get(text.charAt(at));
   if (kind !== undefined) return token(kind === '<>' ? '!=' : kind, '', at, at + kind.length);
   const char = String.fromCodePoint(text.codePointAt(at) ?? 0);
   return token('ILLEGAL', char, at, at + char.length);
 }
 
-function skip(text: string, from: number, belongs: (char: string) => boolean): number {
+function skip(text: string, from: number, classes: number): number {
   let at = from;
-  while (at < text.length && belongs(text.charAt(at))) at++;
+  while (at < text.length && is(text.charCodeAt(at), classes)) at++;
   return at;
 }
 
-// Comparisons, not \s and \w: InfluxQL's classes are ASCII, and a form feed or a no-break space is no blank.
-
-function isNewline(char: string): boolean {
-  return char === '\n' || char === '\r';
-}
-
-function isBlank(char: string): boolean {
-  return char === ' ' || char === '\t' || isNewline(char);
-}
-
-function isDigit(char: string): boolean {
-  return char >= '0' && char <= '9';
-}
-
-function isLetter(char: string): boolean {
-  return (char >= 'a' && char <= 'z') || (char >= 'A' && char <= 'Z');
-}
-
-function isWordStart(char: string): boolean {
-  return isLetter(char) || char === '_';
-}
-
-function isWordPart(char: string): boolean {
-  return isWordStart(char) || isDigit(char);
-}
-
-function isUnit(char: string): boolean {
-  return isLetter(char) || char === '\u00b5';
-}
-
-function isUnitOrDigit(char: string): boolean {
-  return isUnit(char) || isDigit(char);
+/** Whether the character is in one of the classes; past the end of the text (NaN) it is in none. */
+function is(code: number, classes: number): boolean {
+  return ((CLASSES[code] ?? 0) & classes) !== 0;
 }
