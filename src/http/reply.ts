@@ -59,11 +59,20 @@ export function corsHeaders({ origin }: IncomingHttpHeaders): readonly string[] 
   ];
 }
 
+/** Milliseconds without a byte of a body whose request was answered before its end. Go's server, and so influxd, waits 500 in all. */
+const MAX_LINGER_STALL_MS = 2_000;
+
 /**
  * Sends the reply with its own headers and `common` (names and values in turn); a cut answer cuts the connection. Throws
- * when a header cannot be sent; then nothing was.
+ * when a header cannot be sent; then nothing was. `lingers`: the connection is to end with it, while the client is still
+ * sending its body, which is being read.
  */
-export function send(response: ServerResponse, reply: Reply, common: readonly string[]): void {
+export function send(
+  response: ServerResponse,
+  reply: Reply,
+  common: readonly string[],
+  lingers: boolean,
+): void {
   const { status, body } = reply;
   if (response.destroyed) {
     if (body instanceof Readable) body.destroy();
@@ -81,7 +90,18 @@ export function send(response: ServerResponse, reply: Reply, common: readonly st
     throw error;
   }
   if (body instanceof Readable) pass(body, response);
+  else if (lingers) endAfterRequest(response, body);
   else response.end(body);
+}
+
+/**
+ * Sends all of the answer, but ends it after the request, and so closes the connection: closing one on which bytes still
+ * come resets it, which takes from the client what it has not read yet.
+ */
+function endAfterRequest(response: ServerResponse, body: string | Buffer | undefined): void {
+  if (body === undefined) response.flushHeaders();
+  else response.write(body);
+  response.req.once('end', () => response.end()).socket.setTimeout(MAX_LINGER_STALL_MS);
 }
 
 /**

@@ -79,9 +79,10 @@ export function router(options: RouterOptions) {
       headers.push('Content-Type', 'application/json');
     }
     // Drops what the handler left of the body: a client may read nothing before it has sent all.
+    const lingers = isStillSending(request) && (options.isClosing() || !response.shouldKeepAlive);
     if (!request.readableEnded) request.resume();
     try {
-      send(response, reply, headers);
+      send(response, reply, headers, lingers);
     } catch (error) {
       logFailure(exchange, error, options.log);
       sendFailure(exchange, headersOf(exchange, options));
@@ -125,12 +126,16 @@ function sendFailure(exchange: Exchange, headers: readonly string[]): void {
   }
   const reply = errorReply(502, 'the answer of the server cannot be passed on');
   const typed = [...headers, 'Content-Type', 'application/json'];
-  send(response, withBody(reply, exchange), typed);
+  send(response, withBody(reply, exchange), typed, false);
 }
 
 function logFailure({ requestId }: Exchange, error: unknown, log: Log): void {
   const stack = error instanceof Error ? error.stack : undefined;
   log.error({ requestId, error: messageOf(error), stack }, 'request failed');
+}
+
+function isStillSending(request: IncomingMessage): boolean {
+  return !request.complete && !awaitsContinue(request);
 }
 
 function awaitsContinue(request: IncomingMessage): boolean {

@@ -38,6 +38,26 @@ test('uploads', async (t) => {
     },
   );
 
+  await t.test('a refused one gets its answer also where the connection ends with it', async () => {
+    const head = (path: string, bytes: number): string =>
+      `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${bytes}\r\n\r\n`;
+    const body = Buffer.alloc(4_000_000, 'a');
+    for (let attempt = 0; attempt < 10; attempt++) {
+      for (const [path, status] of [
+        ['/write?db=metrics', 413],
+        ['/write?db=other', 404],
+        ['/nowhere', 404],
+      ] as const) {
+        const request = Buffer.concat([Buffer.from(head(path, body.length)), body]);
+        const answer = await rawExchange(proxy.url, request);
+        assert.equal(answer.slice(0, 12), `HTTP/1.1 ${status}`, path);
+      }
+    }
+    // The rest of a body that never comes is not waited for.
+    const cut = await rawExchange(proxy.url, `${head('/write?db=other', 9)}a`);
+    assert.match(cut, /^HTTP\/1\.1 404 [^]*\{"error":"database not found: \\"other\\""\}\n$/);
+  });
+
   await t.test('one that stalls is cut and gives its memory back', async () => {
     const head = 'POST /write?db=metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n';
     assert.equal(await rawExchange(proxy.url, head + 'a'.repeat(800_000)), '');
