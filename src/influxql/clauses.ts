@@ -14,7 +14,7 @@ export const on: Rule = (cursor, { statement }) => {
 export const where: Rule = (cursor, scope) => {
   const keyword = cursor.takeIf('WHERE');
   if (keyword === undefined) return;
-  expression(cursor, aside(scope));
+  expression(cursor, { ...aside(scope), references: scope.statement.references });
   scope.clauses.where = spanFrom(keyword.start, cursor);
 };
 
@@ -78,10 +78,10 @@ export const soffset: Rule = (cursor, { clauses }) => {
 
 const FILLS: ReadonlySet<string> = new Set(['null', 'none', 'previous', 'linear']);
 
-/** Notes of a clause whose calls nobody asks for; now() counts everywhere. */
+/** Notes of a clause of which nobody asks more; now() counts everywhere. */
 function aside({ statement, clauses }: Scope): Notes {
-  const { references, nowCalls } = statement;
-  return { calls: new Set(), references, clauses, nowCalls, raw: true };
+  const { nowCalls } = statement;
+  return { calls: new Set(), references: [], clauses, nowCalls, raw: true };
 }
 
 /** True if another one follows: a comma that the caller reads. */
@@ -95,7 +95,8 @@ function dimension(cursor: Cursor, { clauses }: Scope, notes: Notes): boolean {
 
 function describe(item: Expression, start: number, end: number): Dimension {
   const isTime = item.kind === 'call' && item.value === 'time';
-  const name = item.kind === 'name' ? item.value : undefined;
+  const isName = item.kind === 'name' || item.kind === 'typed name';
+  const name = isName ? item.value : undefined;
   const interval = isTime ? item.args[0]?.nanoseconds : undefined;
   return { kind: isTime ? 'time' : kindOf(item), name, interval, start, end };
 }

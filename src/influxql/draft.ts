@@ -20,7 +20,8 @@ export class ClausesDraft implements Clauses {
   calls: readonly string[] = [];
   raw = true;
   where: Span | undefined = undefined;
-  readsSubquery = false;
+  readonly measurements: Source[] = [];
+  readonly subqueries: Clauses[] = [];
   readonly dimensions: Dimension[] = [];
   fill: string | undefined = undefined;
   descending = false;
@@ -37,7 +38,6 @@ export class StatementDraft extends ClausesDraft implements Statement {
   readonly start: number;
   end: number;
   readonly sources: Source[] = [];
-  readonly subqueries: Clauses[] = [];
   into: Target | undefined = undefined;
   readonly ignoredTargets: Target[] = [];
   database: Name | undefined = undefined;

@@ -1,9 +1,9 @@
 import type { Cursor } from './cursor.ts';
 import { SyntaxFault } from './cursor.ts';
-import type { TokenKind } from './lexer.ts';
+import type { Token, TokenKind } from './lexer.ts';
 import { path } from './names.ts';
 import { parseDuration, parseInt64, parseUint64 } from './numbers.ts';
-import type { Clauses, Reference, Span } from './statement.ts';
+import type { Clauses, Reference, Span, Wildcard } from './statement.ts';
 
 /** What a router needs to know of an expression; it is judged, never evaluated. */
 export interface Expression {
@@ -29,6 +29,10 @@ export interface Expression {
   readonly comparison: TokenKind | undefined;
   /** A wildcard or a regex stands in it, at any depth. */
   readonly expands: boolean;
+  /** The wildcard or regex that it is, or that is the first argument of the innermost call. */
+  readonly wildcard: Wildcard | undefined;
+  /** What InfluxDB calls a column of it: the names of its operands and calls. */
+  readonly columnName: string;
 }
 
 /** What is collected from all expressions of a clause. */
@@ -82,7 +86,7 @@ export function expression(cursor: Cursor, notes: Notes): Expression {
 /** A regex where one may stand, else an expression. */
 export function regexOrExpression(cursor: Cursor, notes: Notes): Expression {
   const regex = cursor.takeRegex();
-  return regex === undefined ? expression(cursor, notes) : leaf('regex', regex.value);
+  return regex === undefined ? expression(cursor, notes) : regexLeaf(regex);
 }
 
 const NO_ARGUMENTS: readonly Expression[] = [];
@@ -95,7 +99,17 @@ function leaf(kind: Expression['kind'], value = ''): Expression {
     nanoseconds: undefined,
     comparison: undefined,
     expands: kind === 'wildcard' || kind === 'regex',
+    wildcard: undefined,
+    columnName: kind === 'name' || kind === 'typed name' || kind === 'call' ? value : '',
   };
+}
+
+function wildcardLeaf(kind: 'wildcard' | 'regex', wildcard: Wildcard, value = ''): Expression {
+  return { ...leaf(kind, value), wildcard };
+}
+
+function regexLeaf({ value, start, end }: Token): Expression {
+  return wildcardLeaf('regex', { takes: 'matches', call: undefined, start, end }, value);
 }
 
 function operation(left: Expression, operator: TokenKind, right: Expression): Expression {
@@ -104,7 +118,12 @@ function operation(left: Expression, operator: TokenKind, right: Expression): Ex
     ...leaf('operation'),
     comparison: looser(own, looser(left.comparison, right.comparison)),
     expands: left.expands || right.expands,
+    columnName: joined(left.columnName, right.columnName),
   };
+}
+
+function joined(a: string, b: string): string {
+  return a === '' || b === '' ? a + b : `${a}_${b}`;
 }
 
 function looser(a: TokenKind | undefined, b: TokenKind | undefined): TokenKind | undefined {
@@ -145,7 +164,13 @@ function group(cursor: Cursor, notes: Notes): Expression {
     cursor.expect('(');
     const inner = expression(cursor, notes);
     cursor.expect(')');
-    return { ...inner, kind: 'group', args: NO_ARGUMENTS, nanoseconds: undefined };
+    return {
+      ...inner,
+      kind: 'group',
+      args: NO_ARGUMENTS,
+      nanoseconds: undefined,
+      wildcard: undefined,
+    };
   });
 }
 
@@ -161,14 +186,16 @@ function variable(cursor: Cursor, notes: Notes): Expression {
   const { names } = path(cursor);
   const name = names.map(({ value }) => value).join('.');
   const { at } = cursor;
-  const typed = cursor.takeRawIf('::') !== undefined;
-  notes.references.push({ name, typeAt: typed ? undefined : at, clauses: notes.clauses });
-  if (typed) typeName(cursor);
-  return leaf(typed ? 'typed name' : 'name', name);
+  const typed = cursor.takeRawIf('::') === undefined ? undefined : typeName(cursor);
+  const type = { start: at, end: cursor.at };
+  const { clauses } = notes;
+  const span = { start: names[0]?.start ?? at, end: at };
+  notes.references.push({ name, ...span, distinct: undefined, type, typeName: typed, clauses });
+  return leaf(typed === undefined ? 'name' : 'typed name', name);
 }
 
 /** No blank may stand around `::`. */
-function typeName(cursor: Cursor): void {
+function typeName(cursor: Cursor): string {
   const type = cursor.raw();
   const known =
     type.kind === 'FIELD' ||
@@ -176,6 +203,7 @@ function typeName(cursor: Cursor): void {
     (type.kind === 'IDENT' && TYPES.has(type.value.toLowerCase()));
   if (!known) cursor.fail([...TYPES, 'field', 'tag'], type);
   cursor.takeRawIf(type.kind);
+  return cursor.text.slice(type.start, type.end).toLowerCase();
 }
 
 /** The bracket opens directly at the cursor. `start` is where the name does. */
@@ -186,14 +214,20 @@ function call(cursor: Cursor, name: string, notes: Notes, start: number): Expres
   notes.raw = false;
   if (value === 'now' && args.length === 0) notes.nowCalls.push({ start, end: cursor.at });
   const comparison = args.map((arg) => arg.comparison).reduce(looser, undefined);
-  return { ...leaf('call', value), args, comparison, expands: args.some((arg) => arg.expands) };
+  const expands = args.some((arg) => arg.expands);
+  return { ...leaf('call', value), args, comparison, expands, wildcard: argument(args[0], value) };
+}
+
+function argument(first: Expression | undefined, call: string): Wildcard | undefined {
+  const wildcard = first?.wildcard;
+  return wildcard === undefined ? undefined : { ...wildcard, call: wildcard.call ?? call };
 }
 
 function argumentList(cursor: Cursor, notes: Notes): readonly Expression[] {
   cursor.takeRawIf('(');
   const regex = cursor.takeRegex();
   if (regex === undefined && cursor.takeRawIf(')') !== undefined) return [];
-  const args = [regex === undefined ? expression(cursor, notes) : leaf('regex', regex.value)];
+  const args = [regex === undefined ? expression(cursor, notes) : regexLeaf(regex)];
   while (cursor.takeIf(',') !== undefined) args.push(regexOrExpression(cursor, notes));
   cursor.expect(')');
   return args;
@@ -205,16 +239,28 @@ function distinct(cursor: Cursor, notes: Notes): Expression {
   if (cursor.raw().kind === '(') return call(cursor, 'distinct', notes, start);
   if (cursor.takeRawIf('WS') === undefined) cursor.fail(['(', 'identifier'], cursor.raw());
   notes.calls.add('distinct');
-  const { value } = cursor.name();
-  notes.references.push({ name: value, typeAt: undefined, clauses: notes.clauses });
-  return leaf('distinct', value);
+  const name = cursor.name();
+  notes.references.push({
+    name: name.value,
+    start: name.start,
+    end: name.end,
+    distinct: { start, end: name.end },
+    type: { start: name.end, end: name.end },
+    typeName: undefined,
+    clauses: notes.clauses,
+  });
+  return { ...leaf('distinct', name.value), columnName: 'distinct' };
 }
 
 function wildcard(cursor: Cursor): Expression {
-  cursor.take();
-  if (cursor.takeRawIf('::') === undefined) return leaf('wildcard');
-  const type = cursor.takeRawIf('FIELD') ?? cursor.takeRawIf('TAG');
-  return type === undefined ? cursor.fail(['field', 'tag'], cursor.raw()) : leaf('wildcard');
+  const { start } = cursor.take();
+  const of = (takes: Wildcard['takes']): Expression =>
+    wildcardLeaf('wildcard', { takes, call: undefined, start, end: cursor.at });
+  if (cursor.takeRawIf('::') === undefined) return of('all');
+  if (cursor.takeRawIf('FIELD') !== undefined) return of('fields');
+  return cursor.takeRawIf('TAG') === undefined
+    ? cursor.fail(['field', 'tag'], cursor.raw())
+    : of('tags');
 }
 
 function boolean(cursor: Cursor): Expression {

@@ -65,25 +65,31 @@ function selectBody(cursor: Cursor, scope: Scope, afterFields?: 'INTO'): Target 
 }
 
 function source(cursor: Cursor, scope: Scope): void {
-  if (regexSource(cursor, scope)) return;
-  if (cursor.peek().kind !== '(') {
-    namedSource(cursor, scope);
-    return;
-  }
-  scope.clauses.readsSubquery = true;
+  if (plainSource(cursor, scope)) return;
   cursor.nested(() => {
     subquery(cursor, scope);
   });
 }
 
-function subquery(cursor: Cursor, { statement, depth }: Scope): void {
+/** False if the source is a sub-query. */
+function plainSource(cursor: Cursor, scope: Scope): boolean {
+  if (!regexSource(cursor, scope)) {
+    if (cursor.peek().kind === '(') return false;
+    namedSource(cursor, scope);
+  }
+  const source = scope.statement.sources.at(-1);
+  if (source !== undefined) scope.clauses.measurements.push(source);
+  return true;
+}
+
+function subquery(cursor: Cursor, { statement, clauses: outer, depth }: Scope): void {
   cursor.expect('(');
   cursor.expect('SELECT');
   const clauses = new ClausesDraft();
   const ignored = selectBody(cursor, { statement, clauses, depth: depth + 1 });
   cursor.expect(')');
   if (ignored !== undefined) statement.ignoredTargets.push(ignored);
-  statement.subqueries.push(clauses);
+  outer.subqueries.push(clauses);
 }
 
 function fields(cursor: Cursor, { statement, clauses }: Scope): void {
@@ -98,7 +104,7 @@ function fields(cursor: Cursor, { statement, clauses }: Scope): void {
 
 /** Behind an alias at most one run of blanks, and no comment, may stand before the comma. */
 function commaAfterField(cursor: Cursor, field: Field | undefined): boolean {
-  if (field?.alias === undefined) return cursor.takeIf(',') !== undefined;
+  if (field === undefined || field.end === field.bodyEnd) return cursor.takeIf(',') !== undefined;
   cursor.takeRawIf('WS');
   return cursor.takeRawIf(',') !== undefined;
 }
@@ -111,9 +117,12 @@ function field(cursor: Cursor, notes: Notes): Field {
       `invalid operator ${item.comparison} in SELECT clause at ${position(cursor.text, first)}; operator is intended for WHERE clause`,
     );
   }
+  const bodyEnd = cursor.at;
   const alias = cursor.takeIf('AS') === undefined ? undefined : cursor.name().value;
-  const { expands } = item;
-  return { kind: kindOf(item), expands, alias, start: first.start, end: cursor.at };
+  const { expands, wildcard, columnName } = item;
+  const name = alias ?? columnName;
+  const { start } = first;
+  return { kind: kindOf(item), expands, wildcard, name, bodyEnd, start, end: cursor.at };
 }
 
 function kindOf({ kind }: Expression): Field['kind'] {

@@ -105,16 +105,28 @@ export interface Count extends Span {
   readonly digits: Span;
 }
 
+/** What stands for several fields or tags: `*`, `*::field`, `*::tag` or a regex. */
+export interface Wildcard extends Span {
+  readonly takes: 'all' | 'fields' | 'tags' | 'matches';
+  /** Lower-case name of the function whose argument it is. */
+  readonly call: string | undefined;
+}
+
 export interface Field extends Span {
   readonly kind: 'wildcard' | 'regex' | 'call' | 'name' | 'other';
   /** A wildcard or a regex stands somewhere in it, so that its columns depend on the schema. */
   readonly expands: boolean;
-  readonly alias: string | undefined;
+  /** That wildcard, where InfluxDB would put names in its place. */
+  readonly wildcard: Wildcard | undefined;
+  /** What InfluxDB calls the column, if it is one. */
+  readonly name: string;
+  /** Where an alias may be written. */
+  readonly bodyEnd: number;
 }
 
 export interface Dimension extends Span {
   readonly kind: 'wildcard' | 'regex' | 'time' | 'name' | 'other';
-  /** The tag's name when kind is `name`. */
+  /** The tag's name, if it is one. */
   readonly name: string | undefined;
   /** Nanoseconds when kind is `time` and the first argument is a duration. */
   readonly interval: bigint | undefined;
@@ -128,8 +140,10 @@ export interface Clauses {
   /** No function is called in `fields`: rows are points, not aggregates. */
   readonly raw: boolean;
   readonly where: Span | undefined;
-  /** Some source of this level is a sub-query. */
-  readonly readsSubquery: boolean;
+  /** The sources of this level that are no sub-queries. */
+  readonly measurements: readonly Source[];
+  /** The sources of this level that are. */
+  readonly subqueries: readonly Clauses[];
   readonly dimensions: readonly Dimension[];
   /** What fill() says: `null`, `none`, `previous`, `linear`, or a number as it is written. */
   readonly fill: string | undefined;
@@ -141,12 +155,16 @@ export interface Clauses {
   readonly timezone: string | undefined;
 }
 
-/** A field or a tag, or what a sub-query calls one. */
-export interface Reference {
+/** A field or a tag, or what a sub-query calls one. The span is that of the name alone. */
+export interface Reference extends Span {
   readonly name: string;
-  /** Where a type may be written behind it (`::float`). Undefined: one is, or none can be. */
-  readonly typeAt: number | undefined;
-  /** Where it stands. */
+  /** `DISTINCT x`, from the keyword on: no type can be written there. */
+  readonly distinct: Span | undefined;
+  /** What is written behind it: empty, or a type with its colons (`::float`). */
+  readonly type: Span;
+  /** The type in lower case. */
+  readonly typeName: string | undefined;
+  /** The level at which it stands, in a field or in WHERE. */
   readonly clauses: Clauses;
 }
 
@@ -155,8 +173,6 @@ export interface Statement extends Span, Clauses {
   readonly effect: Effect;
   /** At every level of nesting, in the order of the text. */
   readonly sources: readonly Source[];
-  /** Of the sub-queries, all levels, inner ones first. */
-  readonly subqueries: readonly Clauses[];
   readonly into: Target | undefined;
   /** INTO inside a sub-query: InfluxDB parses it and writes nothing. */
   readonly ignoredTargets: readonly Target[];
@@ -170,7 +186,7 @@ export interface Statement extends Span, Clauses {
   readonly subject: Name | undefined;
   /** EXACT before CARDINALITY. */
   readonly exact: boolean;
-  /** Each mention of a field or tag in an expression, at any level. */
+  /** Each mention of a field or tag in a field or in WHERE, at any level. */
   readonly references: readonly Reference[];
   /** Each argumentless call of now(), wherever it stands. */
   readonly nowCalls: readonly Span[];
@@ -183,4 +199,9 @@ export function databasesOf(statement: Statement): readonly Name[] {
   const { database, into, sources, ignoredTargets } = statement;
   const named = [database, into?.db, ...[...sources, ...ignoredTargets].map((place) => place.db)];
   return named.filter((name) => name !== undefined);
+}
+
+/** The clauses of a statement and of its sub-queries at any depth, inner ones first. */
+export function levelsOf(clauses: Clauses): readonly Clauses[] {
+  return [...clauses.subqueries.flatMap(levelsOf), clauses];
 }

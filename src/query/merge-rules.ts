@@ -4,7 +4,7 @@ import type { Statement, StatementType } from '../influxql/statement.ts';
 export type Merge =
   /** Series by the name of the measurement, which one server alone answers for. */
   | 'series'
-  /** The same, with columns and tags united where wildcards depend on the schema. */
+  /** The same, with the names and types of all servers put into the statement first. */
   | 'select'
   /** One series whose rows are names of measurements. */
   | 'names'
@@ -62,38 +62,11 @@ export function hidesMissingDatabase(statement: Statement): boolean {
 
 /** Why the answers of several servers to this statement cannot be merged exactly; undefined: they can. */
 export function obstacleTo(statement: Statement, merge: Merge): string | undefined {
-  const { fields, fill, dimensions, subqueries } = statement;
+  const { dimensions } = statement;
   if (merge === 'none') return 'each server has its own plan';
-  if (merge === 'select') {
-    const isMixed = fields.length > 1 && fields.some(({ expands }) => expands);
-    if (isMixed) return 'a wildcard beside other fields cannot be merged exactly';
-    // Which numbers the missing columns get depends on types that no text can tell.
-    const isFilled = [{ fields, fill }, ...subqueries].some(
-      (clauses, level) =>
-        clauses.fields.some(({ expands }) => expands) &&
-        isNumber(clauses.fill) &&
-        (level > 0 || !isWhole(clauses.fill)),
-    );
-    return isFilled
-      ? 'fill() with this number beside a wildcard cannot be merged exactly'
-      : undefined;
-  }
+  if (merge === 'select') return undefined;
   const isWild = dimensions.some(({ kind }) => kind === 'wildcard' || kind === 'regex');
   if (isWild) return 'GROUP BY with a wildcard cannot be merged exactly';
   if (merge === 'name count' && dimensions.length > 0) return 'GROUP BY cannot be merged exactly';
   return undefined;
-}
-
-/** What fill() puts into a column that a server does not know; undefined: null. */
-export function paddingOf({ fill, raw }: Statement): string | undefined {
-  return !raw && isNumber(fill) ? fill : undefined;
-}
-
-function isNumber(fill: string | undefined): fill is string {
-  return fill !== undefined && /^-?[\d.]+$/.test(fill);
-}
-
-/** The same in a column of integers and in one of floats, as far as doubles count one by one. */
-function isWhole(fill: string | undefined): boolean {
-  return fill !== undefined && /^-?(0|[1-9]\d{0,14})$/.test(fill);
 }

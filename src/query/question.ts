@@ -1,6 +1,11 @@
-import { invariant } from '../core/errors.ts';
 import { type Edit, lift, quoteIdentifier, rename, sliceOf } from '../influxql/edit.ts';
-import { databasesOf, type Source, type Span, type Statement } from '../influxql/statement.ts';
+import {
+  type Clauses,
+  databasesOf,
+  type Source,
+  type Span,
+  type Statement,
+} from '../influxql/statement.ts';
 import { StatementFailed } from './failure.ts';
 
 // Texts for servers. All are pieces of the client's own text, in which names of databases and measurements are replaced.
@@ -17,6 +22,12 @@ export interface Selection {
   /** The measurements that each pattern among the sources stands for. */
   readonly matches: ReadonlyMap<Source, readonly string[]>;
 }
+
+/**
+ * A pattern that matches no measurement (Go's own way to write it). It takes the place of a source of which the server
+ * is asked nothing, so that the rest of the statement can stay as it is.
+ */
+export const NOTHING = '/[^\\x00-\\x{10FFFF}]/';
 
 /** The client's statement for a server whose database is `db`, about the measurements of the selection if there is one. */
 export function statementText(
@@ -43,16 +54,49 @@ export function matchingText({ text }: Subject, source: Source, db: string): str
   return `SHOW MEASUREMENTS WITH MEASUREMENT =~ ${sliceOf(text, source, prefix)}`;
 }
 
-/** SHOW FIELD KEYS or SHOW TAG KEYS of all measurements that the statement reads, at least one. */
-export function keysText(
-  kind: 'FIELD' | 'TAG',
-  { statement }: Subject,
+/** No field or tag has this name, since a line of points cannot hold it. */
+export const NO_NAME = '\n';
+
+/**
+ * EXPLAIN of a wildcard over the measurements of one level: its plan tells the names and types of which the server knows,
+ * in the shards that the statement reads. No series is planned. The sub-query gives it a field of no name: without any
+ * field InfluxDB would not tell the tags.
+ */
+export function schemaText(
+  { text, statement }: Subject,
   db: string,
-  selection: Selection,
+  options: {
+    readonly level: Clauses;
+    readonly wildcard: string;
+    readonly selection: Selection;
+    readonly edits: readonly Edit[];
+  },
 ): string {
-  const names = statement.sources.flatMap((source) => namesOf(source, db, selection));
-  invariant(names.length > 0, 'a server is asked for the keys of nothing');
-  return `SHOW ${kind} KEYS FROM ${[...new Set(names)].join(', ')}`;
+  const { level, wildcard, selection, edits } = options;
+  const names = level.measurements.flatMap((source) => namesOf(source, db, selection));
+  const from = names.length === 0 ? NOTHING : [...new Set(names), NO_FIELD].join(', ');
+  const { where, references } = statement;
+  if (where === undefined) return `EXPLAIN SELECT ${wildcard} FROM ${from} WHERE ${NO_SERIES}`;
+  // Of the condition only the time matters, and types that differ over servers must not.
+  const masked = [
+    ...edits.filter((edit) => isWithin(edit, where)),
+    ...references
+      .filter((one) => one.name !== 'time' && isWithin(one, where) && one.clauses === statement)
+      .map(({ start, end }) => ({ start, end, text: ` ${quoteIdentifier(NO_NAME)}` })),
+  ];
+  const condition = sliceOf(text, { start: where.start + 'WHERE'.length, end: where.end }, masked);
+  return `EXPLAIN SELECT ${wildcard} FROM ${from} WHERE (${condition}) AND ${NO_SERIES}`;
+}
+
+/** No series has this measurement. */
+const NO_SERIES = "_name = ''";
+
+const NO_FIELD = `(SELECT count(v) AS ${quoteIdentifier(NO_NAME)} FROM ${NOTHING})`;
+
+/** EXPLAIN of the client's statement without a source: fails where InfluxDB refuses its form, whatever it reads. */
+export function formText(subject: Subject, db: string): string {
+  const selection: Selection = { owns: () => false, matches: new Map() };
+  return `EXPLAIN ${statementText(subject, db, { selection })}`;
 }
 
 /** SHOW SERIES EXACT CARDINALITY of what a SHOW MEASUREMENT CARDINALITY is about: one series per measurement. */
@@ -83,12 +127,6 @@ function onOf({ statement }: Subject, db: string): string {
   return statement.database === undefined ? '' : ` ON ${quoteIdentifier(db)}`;
 }
 
-/**
- * A pattern that matches no measurement (Go's own way to write it). It takes the place of a source of which the server
- * is asked nothing, so that the rest of the statement can stay as it is.
- */
-const NOTHING = '/[^\\x00-\\x{10FFFF}]/';
-
 function narrow(sources: readonly Source[], db: string, selection: Selection): Edit[] {
   return sources.flatMap((source) => {
     const { name, start, end } = source;
@@ -111,13 +149,12 @@ function prefixOf({ db, rp }: Source, to: string): string {
   return rp === undefined ? '' : `${policy}.`;
 }
 
-function quoted(measurement: string): string {
-  if (/[\0\r\ud800-\udfff]/u.test(measurement)) {
-    throw new StatementFailed(
-      `measurement ${JSON.stringify(measurement)} cannot be named in InfluxQL`,
-    );
+/** Of a measurement, field or tag. */
+export function quoted(name: string): string {
+  if (/[\0\r\ud800-\udfff]/u.test(name)) {
+    throw new StatementFailed(`${JSON.stringify(name)} cannot be named in InfluxQL`);
   }
-  return quoteIdentifier(measurement);
+  return quoteIdentifier(name);
 }
 
 function isWithin(inner: Span, outer: Span): boolean {

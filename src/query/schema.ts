@@ -1,9 +1,9 @@
-import type { Statement } from '../influxql/statement.ts';
 import type { Piece } from './answer-reader.ts';
-import { itemsOf, rawOf, textOf } from './raw-json.ts';
-import type { Shape } from './merge/widen.ts';
+import { StatementFailed } from './failure.ts';
+import { NO_NAME } from './question.ts';
+import { itemsOf, textOf } from './raw-json.ts';
 
-/** The fields and tags of the measurements that one server answers for, all measurements together. */
+/** The fields and tags of the measurements of one level of a statement, all measurements together. */
 export interface Schema {
   /** Name to type, the one that InfluxDB takes when measurements differ. */
   readonly fields: ReadonlyMap<string, string>;
@@ -11,96 +11,45 @@ export interface Schema {
 }
 
 /** When one name has several types, InfluxDB takes the first of these and shows no values of the others. */
-const PRECEDENCE = ['float', 'integer', 'unsigned', 'string', 'boolean'];
+const PRECEDENCE = ['float', 'integer', 'unsigned', 'string', 'boolean', 'tag'];
 
-/** Of the answers to SHOW FIELD KEYS and SHOW TAG KEYS. */
-export function schemaOf(fieldKeys: readonly Piece[], tagKeys: readonly Piece[]): Schema {
+/** The one of two types that InfluxDB takes. */
+export function preferred(one: string, other: string): string {
+  return PRECEDENCE.indexOf(other) < PRECEDENCE.indexOf(one) ? other : one;
+}
+
+/**
+ * What servers make of a `*`, as EXPLAIN tells it (`"my field"::float, host::tag`): of the shards that the statement
+ * reads, as when they run it.
+ */
+export function schemaOf(plans: readonly Piece[]): Schema {
   const fields = new Map<string, string>();
-  for (const row of rowsOf(fieldKeys)) {
-    const [name = '""', type = '""'] = itemsOf(row);
-    const [key, found] = [textOf(name), textOf(type)];
-    const known = fields.get(key);
-    if (known === undefined || PRECEDENCE.indexOf(found) < PRECEDENCE.indexOf(known)) {
-      fields.set(key, found);
-    }
+  const tags = new Set<string>();
+  for (const { name, type } of plans.flatMap(columnsOf)) {
+    if (name === NO_NAME) continue;
+    if (type === 'tag') tags.add(name);
+    else fields.set(name, preferred(fields.get(name) ?? type, type));
   }
-  return { fields, tags: new Set(rowsOf(tagKeys).map((row) => textOf(row.slice(1, -1)))) };
+  return { fields, tags };
 }
 
-function rowsOf(pieces: readonly Piece[]): string[] {
-  return pieces.flatMap(({ rows }) => itemsOf(`[${rows}]`));
-}
+const LABEL = 'AUXILIARY FIELDS: ';
+const COLUMN = /(?:"((?:\\.|[^"\\])*)"|([^",: ]+))::([a-z]+)/gs;
 
-export interface Conflict {
-  readonly name: string;
-  readonly types: readonly string[];
-}
-
-/**
- * A name, of those that count, with different types on different servers. One server would decide for one type and drop
- * or convert the values of the other, which cannot be done to finished answers.
- */
-export function conflictOf(
-  schemas: readonly Schema[],
-  counts: (name: string) => boolean,
-): Conflict | undefined {
-  const typesOf = new Map<string, Set<string>>();
-  for (const { fields, tags } of schemas) {
-    for (const [name, type] of [...[...tags].map((tag) => [tag, 'tag'] as const), ...fields]) {
-      if (type === 'tag' && fields.has(name)) continue; // a field goes before a tag
-      typesOf.set(name, (typesOf.get(name) ?? new Set()).add(type));
-    }
+function columnsOf({ rows }: Piece): { name: string; type: string }[] {
+  const lines = itemsOf(`[${rows}]`).map((row) => textOf(row.slice(1, -1)));
+  // Each source has a plan of its own, in which this line is the same.
+  const line = lines.find((text) => text.startsWith(LABEL));
+  if (line === undefined) {
+    if (lines.every((text) => text === '')) return []; // no shard of the time asked for
+    throw new StatementFailed('influx-proxy cannot read the plan of a server: no auxiliary fields');
   }
-  const found = [...typesOf].find(([name, types]) => types.size > 1 && counts(name));
-  return found === undefined ? undefined : { name: found[0], types: [...found[1]] };
+  return [...line.slice(LABEL.length).matchAll(COLUMN)].map(([, quoted, bare, type = '']) => ({
+    name: quoted === undefined ? (bare ?? '') : unescaped(quoted),
+    type,
+  }));
 }
 
-/** The types of fields that InfluxDB gives to a function of `*`; every function takes numbers. */
-const MORE_TYPES: Readonly<Record<string, readonly string[]>> = {
-  count: ['string', 'boolean'],
-  first: ['string', 'boolean'],
-  last: ['string', 'boolean'],
-  distinct: ['string', 'boolean'],
-  elapsed: ['string', 'boolean'],
-  mode: ['string', 'boolean'],
-  sample: ['string', 'boolean'],
-  min: ['boolean'],
-  max: ['boolean'],
-};
-const NUMBERS = ['float', 'integer', 'unsigned'];
-
-/**
- * The columns and tags that the wildcards of a statement would have on a server with this schema, had it any rows to
- * show (`RewriteFields` of InfluxDB's parser). Undefined: only a server can tell, for patterns and sub-queries.
- */
-export function expandedShape(
-  text: string,
-  statement: Statement,
-  { fields, tags }: Schema,
-): Shape | undefined {
-  const [field] = statement.fields;
-  const { dimensions, subqueries } = statement;
-  if (field === undefined || subqueries.length > 0) return undefined;
-  const grouped = dimensions.some(({ kind }) => kind === 'wildcard');
-  if (dimensions.some(({ kind }) => kind === 'regex')) return undefined;
-  const allTags = grouped ? [...tags].map(rawOf) : [];
-  if (!field.expands) return { columns: [], tags: allTags };
-
-  const written = text.slice(field.start, field.end);
-  if (!written.includes('*') || written.includes('/')) return undefined;
-  const named = new Set(dimensions.map(({ name }) => name));
-  const columns: string[] = [];
-  if (field.kind === 'wildcard') {
-    if (!/::\s*tag$/i.test(written)) columns.push(...fields.keys());
-    if (!grouped && !/::\s*field$/i.test(written)) {
-      columns.push(...[...tags].filter((tag) => !named.has(tag)));
-    }
-  } else {
-    const [call, ...others] = statement.calls;
-    if (call === undefined || others.length > 0) return undefined;
-    const types = [...NUMBERS, ...(MORE_TYPES[call] ?? [])];
-    const taken = [...fields].filter(([, type]) => types.includes(type));
-    columns.push(...taken.map(([name]) => `${field.alias ?? call}_${name}`));
-  }
-  return { columns: ['time', ...columns].map(rawOf), tags: allTags };
+function unescaped(text: string): string {
+  return text.replace(/\\(.)/gs, (_, char: string) => (char === 'n' ? '\n' : char));
 }

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
+import { levelsOf } from '../../src/influxql/statement.ts';
 import { all, one, textOf } from './support.ts';
 
 test('limits and their places', () => {
@@ -50,6 +51,49 @@ test('fields', () => {
   check('DISTINCT v', 'other DISTINCT v');
 });
 
+test('what stands for several fields, and where', () => {
+  const check = (list: string, ...expected: string[]): void => {
+    const q = `SELECT ${list} FROM m`;
+    const found = one(q).fields.map(({ wildcard, name, start, bodyEnd }) => {
+      const body = q.slice(start, bodyEnd);
+      if (wildcard === undefined) return `${body} = ${name}`;
+      const { takes, call } = wildcard;
+      return `${textOf(q, wildcard)} ${takes} ${call ?? '-'} = ${name}`;
+    });
+    assert.deepEqual(found, expected, q);
+  };
+
+  check('*, *::field, *::tag', '* all - = ', '*::field fields - = ', '*::tag tags - = ');
+  check('/re/, MAX(/r\\/e/) AS x', '/re/ matches - = ', '/r\\/e/ matches max = x');
+  check('derivative(mean( * ), 1s)', '* all mean = derivative');
+  // InfluxDB puts names in the place of a field, or of a first argument, alone.
+  check('(*), 1 + f(*), f(1, *)', '(*) = ', '1 + f(*) = f', 'f(1, *) = f');
+  check('v, w::float AS x, a.b', 'v = v', 'w::float = x', 'a.b = a.b');
+  check('a + (f(b) * 2 - "c d"), -v', 'a + (f(b) * 2 - "c d") = a_f_c d', '-v = v');
+  check('DISTINCT v, count(DISTINCT v)', 'DISTINCT v = distinct', 'count(DISTINCT v) = count');
+});
+
+test('mentions of fields and tags, their types and levels', () => {
+  const check = (q: string, ...expected: string[]): void => {
+    const statement = one(q);
+    const levels = levelsOf(statement);
+    const found = statement.references.map((reference) => {
+      const { name, type, typeName, distinct, clauses } = reference;
+      const whole = distinct === undefined ? '' : ` in ${textOf(q, distinct)}`;
+      const text = `${textOf(q, reference)}|${textOf(q, type)}${whole}`;
+      return `${levels.indexOf(clauses)} ${name} ${text} ${typeName ?? '-'}`;
+    });
+    assert.deepEqual(found, expected, q);
+  };
+
+  check('SELECT v, f("w x"::Float) FROM m', '0 v v| -', '0 w x "w x"|::Float float');
+  check(`SELECT a.b FROM m WHERE h::tag = 'x'`, '0 a.b a.b| -', '0 h h|::tag tag');
+  check('SELECT DISTINCT v FROM m', '0 v v| in DISTINCT v -');
+  check('SELECT x FROM (SELECT v AS x FROM m), n WHERE x > 1', '1 x x| -', '0 v v| -', '1 x x| -');
+  // A dimension is a tag whatever fields there are; fill's word is none.
+  check('SELECT f(v) FROM m GROUP BY time(1m), host fill(previous)', '0 v v| -');
+});
+
 test('calls, rows, order, zone', () => {
   const nested = one(
     `SELECT MEAN(f(v)) FROM (SELECT max(w), * FROM m ORDER BY time DESC) ORDER BY DESC TZ('UTC')`,
@@ -59,8 +103,11 @@ test('calls, rows, order, zone', () => {
   assert.equal(nested.descending, true);
   assert.equal(nested.timezone, 'UTC');
   assert.deepEqual(
-    nested.subqueries.map(({ calls, raw }) => [calls, raw]),
-    [[['max'], false]],
+    levelsOf(nested).map(({ calls, raw }) => [calls.length, raw]),
+    [
+      [1, false],
+      [2, false],
+    ],
   );
 
   const plain = one('SELECT v FROM m WHERE f(x) > 1 ORDER BY time ASC');

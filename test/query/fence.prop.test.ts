@@ -2,22 +2,29 @@ import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseQuery } from '../../src/influxql/parser.ts';
+import type { Edit } from '../../src/influxql/edit.ts';
 import {
+  type Clauses,
   databasesOf,
   effectOf,
+  levelsOf,
   type Source,
   type Statement,
   type StatementType,
 } from '../../src/influxql/statement.ts';
+import { expansionOf, type LevelSchema, patternsOf } from '../../src/query/expansion.ts';
+import { StatementFailed } from '../../src/query/failure.ts';
 import { planOf, type ReadStep, type Rules, type Step } from '../../src/query/planner.ts';
 import {
   countedText,
-  keysText,
+  formText,
   matchingText,
   measurementsText,
+  schemaText,
   type Selection,
   seriesText,
   statementText,
+  type Subject,
   unlimited,
 } from '../../src/query/question.ts';
 import { DEFAULT_MEASUREMENT, Keymap } from '../../src/routing/keymap.ts';
@@ -112,13 +119,39 @@ function assertNarrowed(q: string, params: unknown, { statement }: ReadStep): vo
     assert.deepEqual(named, expected.filter(owns), text);
     // What stands for nothing matches nothing.
     for (const { regex } of sources) assert.ok((regex ?? NOTHING) === NOTHING, text);
-    if (named.length === 0) continue;
-    const keys = assertFenced(
-      keysText('FIELD', subject, STORED, selection),
-      params,
-      'show field keys',
-    );
-    assert.deepEqual(new Set(namesIn(keys.sources)), new Set(named), text);
+    assertFenced(formText(subject, STORED), params, 'explain');
+    for (const level of levelsOf(statement)) {
+      const schema = schemaText(subject, STORED, { level, wildcard: '*', selection, edits: [] });
+      const { sources: asked } = assertFenced(schema, params, 'explain');
+      for (const { name, regex } of asked)
+        assert.ok(regex === NOTHING || named.includes(name ?? ''));
+    }
+    const edits = expansionIn(subject);
+    const expanded = statementText(subject, STORED, { selection, edits });
+    assert.deepEqual(namesIn(assertFenced(expanded, params, 'select').sources), namesIn(sources));
+  }
+}
+
+/** With names that need quotes, or that would end a clause without them. */
+function expansionIn(subject: Subject): readonly Edit[] {
+  const fields = new Map([
+    ['usage', 'float'],
+    ['v', 'integer'],
+    ['from "x" \\\n', 'string'],
+  ]);
+  const tags = new Set(['host', 'select', "'"]);
+  const names = new Set([...fields.keys(), ...tags]);
+  const schemas = levelsOf(subject.statement)
+    .filter(({ measurements }) => measurements.length > 0)
+    .map((level): [Clauses, LevelSchema] => {
+      const matches = patternsOf(level).map(({ start, end }) => subject.text.slice(start, end));
+      return [level, { fields, tags, matches: new Map(matches.map((text) => [text, names])) }];
+    });
+  try {
+    return expansionOf(subject, new Map(schemas));
+  } catch (error) {
+    if (error instanceof StatementFailed) return [];
+    throw error;
   }
 }
 

@@ -4,7 +4,7 @@ import { databasesOf, type Name } from '../../influxql/statement.ts';
 import { quoteIdentifier } from '../../influxql/edit.ts';
 import type { Piece } from '../answer-reader.ts';
 import { itemsOf, rawOf, textOf } from '../raw-json.ts';
-import { shapeOf, Widening } from './widen.ts';
+import { Widening } from './widen.ts';
 
 // What servers say of their databases, told with the name that clients know.
 
@@ -23,7 +23,7 @@ export function policiesOf(servers: readonly ServerPieces[]): {
   const [first] = servers.flatMap(({ pieces }) => pieces);
   if (first === undefined) return { piece: undefined, messages: [] };
   // Newer versions have more columns.
-  const widening = new Widening(shapeOf(first), { columns: true, tags: false });
+  const widening = new Widening(first);
   const found = new Map<string, { row: string; server: string }>();
   const messages: string[] = [];
   for (const { server, pieces } of servers) {
