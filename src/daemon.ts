@@ -26,6 +26,7 @@ import { StatementReader } from './query/statement-reader.ts';
 import { DEFAULT_MEASUREMENT, Keymap, type Route } from './routing/keymap.ts';
 import type { Disk } from './spill/disk.ts';
 import { FreeSpace } from './spill/free-space.ts';
+import { reportLeftovers } from './spill/leftovers.ts';
 import { DirectoryLock } from './spill/lock.ts';
 import { Admission } from './write/admission.ts';
 import { Compressor } from './write/compressor.ts';
@@ -67,6 +68,7 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
       const opened = DaemonBackend.open(name, backend, { ...deps, dataDir, space, maxQueuedBytes });
       backends.set(name, await opened);
     }
+    await reportLeftovers(dataDir, Object.keys(config.backends), deps);
     const daemon = new Daemon(config, { ...deps, backends, budget, lock, space });
     await daemon.listen();
     return daemon;
