@@ -22,6 +22,12 @@ export interface WriteTarget {
   readonly suspect?: string;
 }
 
+/**
+ * Bytes of lines in a part, a batch, a request; one longer line goes alone. What goes to a spill in one piece is sent from there
+ * in one piece: it must not take a slow server longer than a request may take, or nothing would ever get past it.
+ */
+export const MAX_BATCH_BYTES = 8 * 1024 * 1024;
+
 /** Parts that go to every backend of a route together, compressed once. */
 export class Batch {
   readonly target: WriteTarget;

@@ -1,6 +1,6 @@
 import type { Budget } from '../core/budget.ts';
 import type { CancelTimer, Clock } from '../core/time.ts';
-import { Batch, type Part, type WriteTarget } from './batch.ts';
+import { Batch, MAX_BATCH_BYTES, type Part, type WriteTarget } from './batch.ts';
 import type { Compressor } from './compressor.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -40,6 +40,7 @@ interface Waiting {
 export class Coalescer {
   #waiting: Waiting[] = [];
   #waitingPoints = 0;
+  #waitingBytes = 0;
   // Batches that no backend has answered yet.
   #underway = 0;
   #cancelTimer: CancelTimer | undefined;
@@ -62,11 +63,14 @@ export class Coalescer {
 
   /** One verdict per backend of the route. Rejects when a backend could neither store nor spill the part. */
   add(part: Part): Promise<readonly Verdict[]> {
-    if (this.#waitingPoints + part.points > this.#options.maxPoints) this.#send();
+    const { points, payload } = part;
+    const isMore = this.#waitingBytes + payload.length > MAX_BATCH_BYTES;
+    if (isMore || this.#waitingPoints + points > this.#options.maxPoints) this.#send();
     const verdicts = new Promise<readonly Verdict[]>((resolve) => {
       this.#waiting.push({ part, resolve });
     });
-    this.#waitingPoints += part.points;
+    this.#waitingPoints += points;
+    this.#waitingBytes += payload.length;
     if (this.#waitingPoints >= this.#options.maxPoints) this.#send();
     else if (this.#underway === 0) this.#sendInThisTurn();
     else this.#cancelTimer ??= this.#clock.after(this.#options.maxWaitMs, this.#send);
@@ -87,6 +91,7 @@ export class Coalescer {
     if (waiting.length === 0) return;
     this.#waiting = [];
     this.#waitingPoints = 0;
+    this.#waitingBytes = 0;
     this.#dispatch(waiting);
   };
 

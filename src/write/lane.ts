@@ -1,4 +1,4 @@
-import { type Batch, shareKey } from './batch.ts';
+import { type Batch, MAX_BATCH_BYTES, shareKey } from './batch.ts';
 import type { BatchShipment } from './shipment.ts';
 
 /** The batches of one route and rp at one backend: at most one request is under way, the others wait in order. */
@@ -18,9 +18,12 @@ export class Lane {
   take(maxPoints: number): readonly BatchShipment[] {
     const [first] = this.#queue;
     let points = 0;
-    const end = this.#queue.findIndex(({ batch }) => {
+    let bytes = 0;
+    const end = this.#queue.findIndex(({ batch }, index) => {
       points += batch.points;
-      return batch !== first?.batch && (points > maxPoints || !mayShare(batch, first?.batch));
+      bytes += batch.bytes;
+      const isMore = points > maxPoints || bytes > MAX_BATCH_BYTES;
+      return index > 0 && (isMore || !mayShare(batch, first?.batch));
     });
     this.#underway = this.#queue.splice(0, end === -1 ? this.#queue.length : end);
     return this.#underway;

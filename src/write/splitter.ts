@@ -1,6 +1,7 @@
 import type { LineVisitor } from '../lineprotocol/scanner.ts';
 import { measurementName } from '../lineprotocol/measurement.ts';
 import type { Route } from '../routing/keymap.ts';
+import { MAX_BATCH_BYTES } from './batch.ts';
 import { RouteCache } from './route-cache.ts';
 
 /** Whole lines of one route, each ended by a newline. */
@@ -159,7 +160,7 @@ class Collector {
   }
 
   add(start: number, end: number): void {
-    this.#count();
+    this.#count(end + 1 - start);
     if (start !== this.#to) {
       this.#flushRange();
       this.#from = start;
@@ -168,7 +169,7 @@ class Collector {
   }
 
   addStamped(start: number, end: number): void {
-    this.#count();
+    this.#count(end - start + this.#stamp.length);
     this.#flushRange();
     this.#push(start, end);
     this.#push(STAMP, STAMP + this.#stamp.length);
@@ -179,8 +180,10 @@ class Collector {
     return this.#full;
   }
 
-  #count(): void {
-    if (this.#points === this.#maxPoints) this.#flushPart();
+  /** Of the next line. */
+  #count(bytes: number): void {
+    const sum = this.#bytes + this.#to - this.#from + bytes;
+    if (this.#points === this.#maxPoints || sum > MAX_BATCH_BYTES) this.#flushPart();
     this.#points += 1;
   }
 

@@ -89,6 +89,16 @@ test('a full batch leaves at once, and none holds more than its limit', async ()
   assert.deepEqual(fast.batches, ['a', 'b+c+d', 'e', 'f', 'g']);
 });
 
+test('a batch holds no more bytes than a server takes soon', async () => {
+  const { fast, coalescer } = open();
+  void coalescer.add(partOf('a'));
+  await turn();
+  for (const name of ['b', 'c', 'd']) {
+    void coalescer.add({ ...partOf(name), payload: Buffer.alloc(3 * 1024 * 1024, `${name} `) });
+  }
+  assert.deepEqual(fast.batches, ['a', 'b+c']);
+});
+
 test('nobody waits longer than the interval', async () => {
   const { clock, fast, coalescer } = open(10, 1_000);
   void coalescer.add(partOf('a'));

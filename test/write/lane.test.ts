@@ -32,6 +32,14 @@ test('a request carries the oldest batches that fit together, at least one', () 
   check([1, 9, 1], 5, [[1], [9], [1]]);
 });
 
+test('a request carries no more bytes than a server takes soon', () => {
+  const lane = new Lane();
+  const part = { ...partOf('m'), payload: Buffer.alloc(3 * 1024 * 1024, 'm v=1 1\n') };
+  for (let count = 0; count < 5; count++)
+    lane.push(new BatchShipment(new Batch(TARGET, [part], COMPRESSOR)));
+  assert.deepEqual([lane.take(10).length, lane.take(10).length, lane.take(10).length], [2, 2, 1]);
+});
+
 test('surrender gives up what is not settled, oldest first, and keeps what is under way', () => {
   const { lane, shipments } = laneOf(1, 1, 1, 1);
   lane.take(2);

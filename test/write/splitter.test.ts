@@ -51,3 +51,20 @@ test('a part holds no more points than its route allows', () => {
   check('m v=1\nm v=2 2\nm v=3\nm v=4', 'a: m v=1 99\nm v=2 2\n(2)', 'a: m v=3 99\nm v=4 99\n(2)');
   check('m v=1 1\nn v=2 2\nm v=3 3', 'a: m v=1 1\nm v=3 3\n(2)', 'b: n v=2 2\n(1)');
 });
+
+test('a part holds no more bytes than a server takes soon, save those of a longer line', () => {
+  const long = 'x'.repeat(3 * 1024 * 1024);
+  const check = (lines: readonly string[], ...points: number[]): void => {
+    const parts = partsOf(lines.map((line) => `${line}\n`).join(''));
+    assert.deepEqual(
+      parts.map((part) => Number(/\((\d+)\)$/.exec(part)?.[1])),
+      points,
+    );
+  };
+  const timed = `m s="${long}" 1`;
+  const untimed = `m s="${long}"`;
+  check([timed, timed, timed, timed, 'm v=1 1'], 2, 3);
+  check([untimed, untimed, untimed, untimed, 'm v=1'], 2, 3);
+  check(['m v=1 1', `m s="${long}${long}${long}" 1`, 'm v=1 1', timed], 1, 1, 2);
+  check([timed, 'nobody v=1 1', timed, 'nobody v=1 1', timed], 2, 1);
+});
