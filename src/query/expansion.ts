@@ -162,14 +162,14 @@ class Level {
 
   #arguments(wildcard: Wildcard, call: string): readonly Column[] {
     const types = [...NUMBERS, ...(MORE_TYPES[call] ?? [])];
-    return this.#refs(wildcard.takes === 'all' ? { ...wildcard, takes: 'fields' } : wildcard).filter(
-      ({ name, type }) => {
-        if (type !== undefined) return types.includes(type);
-        throw new StatementFailed(
-          `influx-proxy cannot tell over several servers whether ${call}() takes ${JSON.stringify(name)}: name the fields`,
-        );
-      },
-    );
+    return this.#refs(
+      wildcard.takes === 'all' ? { ...wildcard, takes: 'fields' } : wildcard,
+    ).filter(({ name, type }) => {
+      if (type !== undefined) return types.includes(type);
+      throw new StatementFailed(
+        `influx-proxy cannot tell over several servers whether ${call}() takes ${JSON.stringify(name)}: name the fields`,
+      );
+    });
   }
 
   #tagList(dimension: Span & { readonly kind: string }): string {
