@@ -70,13 +70,16 @@ export function schemaText(
     readonly wildcard: string;
     readonly selection: Selection;
     readonly edits: readonly Edit[];
+    /** Of all shards instead. */
+    readonly isTimeless?: boolean;
   },
 ): string {
-  const { level, wildcard, selection, edits } = options;
+  const { level, wildcard, selection, edits, isTimeless = false } = options;
   const names = level.measurements.flatMap((source) => namesOf(source, db, selection));
   const from = names.length === 0 ? NOTHING : [...new Set(names), NO_FIELD].join(', ');
   const { where, references } = statement;
-  if (where === undefined) return `EXPLAIN SELECT ${wildcard} FROM ${from} WHERE ${NO_SERIES}`;
+  if (where === undefined || isTimeless)
+    return `EXPLAIN SELECT ${wildcard} FROM ${from} WHERE ${NO_SERIES}`;
   // Of the condition only the time matters, and types that differ over servers must not.
   const masked = [
     ...edits.filter((edit) => isWithin(edit, where)),

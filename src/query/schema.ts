@@ -33,6 +33,11 @@ export function schemaOf(plans: readonly Piece[]): Schema {
   return { fields, tags };
 }
 
+/** The server has no shard of the time asked for, or was asked about nothing. */
+export function isOfNoShard(plans: readonly Piece[]): boolean {
+  return plans.every(({ rows }) => !/NUMBER OF SHARDS: [1-9]/.test(rows));
+}
+
 const LABEL = 'AUXILIARY FIELDS: ';
 const COLUMN = /(?:"((?:\\.|[^"\\])*)"|([^",: ]+))::([a-z]+)/gs;
 
@@ -41,7 +46,7 @@ function columnsOf({ rows }: Piece): { name: string; type: string }[] {
   // Each source has a plan of its own, in which this line is the same.
   const line = lines.find((text) => text.startsWith(LABEL));
   if (line === undefined) {
-    if (lines.every((text) => text === '')) return []; // no shard of the time asked for
+    if (lines.every((text) => text === '')) return [];
     throw new StatementFailed('influx-proxy cannot read the plan of a server: no auxiliary fields');
   }
   return [...line.slice(LABEL.length).matchAll(COLUMN)].map(([, quoted, bare, type = '']) => ({

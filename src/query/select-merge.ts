@@ -7,7 +7,7 @@ import { expansionOf, type LevelSchema, patternsOf } from './expansion.ts';
 import { mergeByName } from './merge/by-name.ts';
 import { messagesOf, newAside, ownedPieces } from './merge/parts.ts';
 import { formText, schemaText, type Selection, statementText } from './question.ts';
-import { schemaOf } from './schema.ts';
+import { isOfNoShard, schemaOf } from './schema.ts';
 import type { Scope } from './scope.ts';
 
 export interface SelectOptions {
@@ -67,11 +67,19 @@ async function schemasOf(options: SelectOptions): Promise<ReadonlyMap<Clauses, L
 }
 
 async function schemaOfLevel(options: SelectOptions, level: Clauses): Promise<LevelSchema> {
-  const { text } = options.scope.subject;
+  const { text, statement } = options.scope.subject;
+  const { where } = statement;
   const patterns = new Set(patternsOf(level).map(({ start, end }) => text.slice(start, end)));
   const plansFor = async (wildcard: string) => {
-    const parts = await plansOf(options, level, wildcard);
-    return schemaOf(parts.flatMap(({ pieces }) => pieces));
+    const parts = await plansOf(options, { level, wildcard });
+    const schema = schemaOf(parts.flatMap(({ pieces }) => pieces));
+    const absent = parts.filter(({ pieces }) => isOfNoShard(pieces));
+    if (absent.length === 0 || where === undefined) return schema;
+    // An index in memory, which is the default, knows the tags of a measurement in whichever shard it is asked.
+    const routes = absent.flatMap((part) => [...part.routes]);
+    const others = await plansOf({ ...options, routes }, { level, wildcard, isTimeless: true });
+    const { tags } = schemaOf(others.flatMap(({ pieces }) => pieces));
+    return { fields: schema.fields, tags: new Set([...schema.tags, ...tags]) };
   };
   const namesFor = async (pattern: string) => {
     const { fields, tags } = await plansFor(pattern);
@@ -86,13 +94,16 @@ async function schemaOfLevel(options: SelectOptions, level: Clauses): Promise<Le
 
 function plansOf(
   options: SelectOptions,
-  level: Clauses,
-  wildcard: string,
+  about: {
+    readonly level: Clauses;
+    readonly wildcard: string;
+    readonly isTimeless?: boolean;
+  },
 ): Promise<readonly GatheredPart[]> {
   const { executor, scope, routes, edits } = options;
   const textFor = (db: string, covered: ReadonlySet<Route>): string => {
     const selection = selectionOf(options, covered);
-    return schemaText(scope.subject, db, { level, wildcard, selection, edits });
+    return schemaText(scope.subject, db, { ...about, selection, edits });
   };
   return executor.gather(routes, scope.own(textFor));
 }

@@ -57,6 +57,19 @@ test('what cannot be answered exactly is refused, and why', async (t) => {
   }
 });
 
+test('a server without a shard of the time that is read', async (t) => {
+  // b then answers for cpu, and has nothing as late as extreme.
+  await takeDown(cluster, 'a');
+  t.after(() => bringUp(cluster, 'a'));
+  await assertEqualAnswers(cluster, [
+    'SELECT * FROM extreme, cpu WHERE time > 10000d',
+    'SELECT f FROM extreme, cpu WHERE time > 10000d GROUP BY *',
+    'SELECT f FROM extreme, cpu WHERE time > 10000d GROUP BY /o/',
+    'SELECT max(*) FROM extreme, cpu WHERE time > 10000d',
+    "SELECT f, usage FROM extreme, cpu WHERE time > 10000d AND host = ''",
+  ]);
+});
+
 test('a merged answer is JSON, compressed or not, whatever the client would rather have', async () => {
   const q = 'SELECT * FROM cpu, mem, disk';
   const plain = await ask(cluster.single.url, DB, q);
