@@ -120,7 +120,28 @@ export class Delivery {
         return [];
       }
       const records = await this.#readOrLose(front, maxBytes);
-      if (records.length > 0) return positioned(records, front);
+      if (records.length > 0) return positioned(records, front, front.delivered);
+    }
+  }
+
+  /** What follows a record that was shown. Moves nothing: what cannot be read is for `peek` to meet. */
+  async peekBehind(
+    { segment, end, delivered }: Position,
+    maxBytes: number,
+  ): Promise<StoredRecord[]> {
+    const index = this.#segments.indexOf(segment);
+    const from =
+      index !== -1 && end >= segment.end
+        ? { segment: this.#segments[index + 1], offset: 0, delivered: NOTHING }
+        : { segment: this.#segments[index], offset: end, delivered };
+    if (from.segment === undefined) return [];
+    try {
+      const records = await SegmentReader.with(this.#deps.disk, from.segment, (reader) =>
+        reader.records(from.offset, maxBytes),
+      );
+      return positioned(records, from.segment, from.delivered);
+    } catch {
+      return [];
     }
   }
 
@@ -297,8 +318,13 @@ export class Delivery {
 
 const isUnclean = (segment: Segment): boolean => segment.isUnclean;
 
-function positioned(records: readonly FoundRecord[], segment: Segment): StoredRecord[] {
-  let { delivered } = segment;
+/** `before`: what of the segment is delivered once the first of the records is next. */
+function positioned(
+  records: readonly FoundRecord[],
+  segment: Segment,
+  before: Totals,
+): StoredRecord[] {
+  let delivered = before;
   return records.map(({ header, payload, end }) => {
     const { kind, points, db, rp, precision, sequence } = header;
     delivered = plus(delivered, { records: 1, points, bytes: payload.length });

@@ -140,6 +140,16 @@ export class Spill {
   }
 
   /**
+   * Records that follow one that was shown, about `maxBytes` of payload: so that they are at hand when that one is delivered.
+   * None if none is synced yet, or if the next one cannot be read.
+   */
+  peekBehind(record: StoredRecord, maxBytes: number): Promise<readonly StoredRecord[]> {
+    return this.#takeTurn('cannot read the spill', () =>
+      this.#delivery.peekBehind(record.position, maxBytes),
+    );
+  }
+
+  /**
    * The record and all before it are delivered. Resolves when that survives a power cut; the space of segments
    * that lie wholly behind is free then. Acknowledging one twice does nothing.
    *

@@ -62,6 +62,10 @@ export class Replayer {
   // Of one request. The points follow what the backend can do; bytes that were too many stay so.
   #maxPoints: number;
   #maxBytes = MAX_STEP_BYTES;
+  // What follows the records of the last step, if it was read already. All of those are acknowledged.
+  #ahead: readonly StoredRecord[] = [];
+  // The acknowledgement of the last step.
+  #saving: Promise<void> = Promise.resolve();
   readonly #options: ReplayerOptions;
   readonly #deps: ReplayerDeps;
 
@@ -90,37 +94,39 @@ export class Replayer {
   }
 
   async #step(stop: AbortSignal): Promise<Step> {
-    const records = await this.#deps.spill.peek(MAX_STEP_BYTES);
-    const [first] = records;
-    if (first === undefined) return { kind: 'idle' };
-    const failure = this.#isStatement(first)
-      ? await this.#runStatement(first)
-      : await this.#sendBatches(this.#batchesOf(records), stop);
-    const moved = await this.#acknowledge(records);
-    return failure ?? moved;
+    const head = headOf(await this.#next());
+    const last = head.at(-1);
+    if (last === undefined) return { kind: 'idle' };
+    const reading = this.#readBehind(last);
+    const failure = await this.#deliver(head, stop);
+    const done = this.#doneOf(head);
+    const ahead = done.length === head.length ? await reading : [];
+    await this.#acknowledge(done);
+    // Else the cursor is saved while the next ones are on their way.
+    if (ahead.length === 0) await this.#takeSaving();
+    this.#ahead = ahead;
+    return failure ?? { kind: 'moved', bytes: totalsOf(done).bytes };
   }
 
-  #isStatement({ kind, sequence }: StoredRecord): boolean {
-    return kind === 'statement' && !this.#delivered.has(sequence);
+  async #next(): Promise<readonly StoredRecord[]> {
+    const ahead = this.#ahead;
+    this.#ahead = [];
+    return ahead.length > 0 ? ahead : this.#deps.spill.peek(MAX_STEP_BYTES);
   }
 
-  /** Those before the first statement that are to be sent, within the limit. */
-  #batchesOf(records: readonly StoredRecord[]): readonly StoredRecord[] {
-    let bytes = 0;
-    const end = records.findIndex((record, index) => {
-      bytes += inflatedBytesOf(record);
-      return this.#isStatement(record) || (index > 0 && bytes > MAX_STEP_INFLATED_BYTES);
-    });
-    const head = end === -1 ? records : records.slice(0, end);
-    return head.filter(({ sequence }) => !this.#delivered.has(sequence));
+  /** Nothing when little is left: by the time of the next step that may have become more. */
+  async #readBehind(last: StoredRecord): Promise<readonly StoredRecord[]> {
+    const { spill } = this.#deps;
+    if (spill.backlog.bytes < 2 * MAX_STEP_BYTES) return [];
+    return spill.peekBehind(last, MAX_STEP_BYTES).catch(() => []);
   }
 
-  async #sendBatches(
-    batches: readonly StoredRecord[],
-    stop: AbortSignal,
-  ): Promise<Failure | undefined> {
-    for (let at = 0; at < batches.length && !stop.aborted;) {
-      const group = this.#joinable(batches, at);
+  async #deliver(head: readonly StoredRecord[], stop: AbortSignal): Promise<Failure | undefined> {
+    const due = head.filter(({ sequence }) => !this.#delivered.has(sequence));
+    const [first] = due;
+    if (first?.kind === 'statement') return this.#runStatement(first);
+    for (let at = 0; at < due.length && !stop.aborted;) {
+      const group = this.#joinable(due, at);
       const failure = await this.#judge(group, await this.#send(group));
       if (failure !== undefined) return failure;
       if (group.every(({ sequence }) => this.#delivered.has(sequence))) at += group.length;
@@ -239,15 +245,38 @@ export class Replayer {
   }
 
   /** As many of the oldest as are delivered. */
-  async #acknowledge(records: readonly StoredRecord[]): Promise<Moved> {
-    const end = records.findIndex(({ sequence }) => !this.#delivered.has(sequence));
-    const done = end === -1 ? records : records.slice(0, end);
+  #doneOf(head: readonly StoredRecord[]): readonly StoredRecord[] {
+    const end = head.findIndex(({ sequence }) => !this.#delivered.has(sequence));
+    return end === -1 ? head : head.slice(0, end);
+  }
+
+  async #acknowledge(done: readonly StoredRecord[]): Promise<void> {
+    await this.#takeSaving();
+    const last = done.at(-1);
+    if (last === undefined) return;
     // Not shown again, even if the cursor cannot be saved.
     for (const { sequence } of done) this.#delivered.delete(sequence);
-    const last = done.at(-1);
-    if (last !== undefined) await this.#deps.spill.ack(last);
-    return { kind: 'moved', bytes: totalsOf(done).bytes };
+    this.#saving = this.#deps.spill.ack(last);
+    this.#saving.catch(() => undefined);
   }
+
+  /** Rejects if the cursor could not be saved, once. */
+  #takeSaving(): Promise<void> {
+    const saving = this.#saving;
+    this.#saving = Promise.resolve();
+    return saving;
+  }
+}
+
+/** What one step is about: a statement, or the batches before the next one, within the limit. */
+function headOf(records: readonly StoredRecord[]): readonly StoredRecord[] {
+  let bytes = 0;
+  const end = records.findIndex((record, index) => {
+    bytes += inflatedBytesOf(record);
+    const isApart = record.kind === 'statement' || records[0]?.kind === 'statement';
+    return index > 0 && (isApart || bytes > MAX_STEP_INFLATED_BYTES);
+  });
+  return end === -1 ? records : records.slice(0, end);
 }
 
 function totalsOf(records: readonly StoredRecord[]): { points: number; bytes: number } {

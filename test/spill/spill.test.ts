@@ -207,3 +207,43 @@ test('many append while one delivers: nothing is lost, doubled or out of order (
   );
   assert.equal(spill.usedBytes, 0);
 });
+
+test('what follows a record that was shown is read before that one is acknowledged, from segment to segment', async () => {
+  const disk = new FakeDisk();
+  const spill = await openSpill({ disk, segmentBytes: 150 });
+  const texts = Array.from({ length: 20 }, (_, index) => `${index}`);
+  for (const text of texts) await store(spill, text);
+  const backlogs = [spill.backlog];
+  const shown = [lastOf(await spill.peek(1))];
+  for (let next = await spill.peekBehind(lastOf(shown), 2); next.length > 0;) {
+    shown.push(...next);
+    next = await spill.peekBehind(lastOf(next), 2);
+  }
+  assert.deepEqual(textsOf(shown), texts);
+  assert.deepEqual([spill.backlog, textsOf(await spill.peek(1))], [backlogs[0], ['0']]);
+
+  const middle = shown[9];
+  assert.ok(middle !== undefined);
+  await spill.ack(middle);
+  assert.equal(spill.backlog.records, 10);
+  const again = await openSpill({ disk });
+  assert.equal(again.backlog.records, 10);
+  assert.deepEqual(textsOf(await again.peek(1)), ['10']);
+  await spill.ack(lastOf(shown));
+  assert.ok(spill.isEmpty);
+  assert.deepEqual(await spill.peekBehind(lastOf(shown), 1), []);
+});
+
+test('damage behind a record that was shown is met when its turn has come', async () => {
+  const disk = new FakeDisk();
+  const spill = await openSpill({ disk, segmentBytes: 50 });
+  for (const text of ['a', 'b', 'c']) await store(spill, text);
+  const [, second] = [...disk.files().keys()].filter((name) => name.endsWith('.segment'));
+  disk.put(second ?? '', Buffer.alloc(100));
+  const first = lastOf(await spill.peek(1));
+  assert.deepEqual(await spill.peekBehind(first, 10), []);
+  assert.deepEqual([spill.damaged, spill.backlog.records], [0, 3]);
+  await spill.ack(first);
+  assert.deepEqual(textsOf(await spill.peek(10)), ['c']);
+  assert.equal(spill.damaged, 1);
+});

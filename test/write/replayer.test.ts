@@ -1,14 +1,19 @@
 import { strict as assert } from 'node:assert';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { WriteBody } from '../../src/backend/influxdb.ts';
 import type { Outcome } from '../../src/backend/outcome.ts';
 import { systemClock } from '../../src/core/time.ts';
+import { CURSOR_FILE } from '../../src/spill/cursor.ts';
 import { DeadLetter } from '../../src/spill/dead-letter.ts';
 import { Spill } from '../../src/spill/spill.ts';
 import { Replayer, type ReplayerOptions } from '../../src/write/replayer.ts';
-import { FakeDisk } from '../support/fake-disk.ts';
+import { eventually } from '../support/eventually.ts';
 import { fakeLog } from '../support/fake-log.ts';
+import { HeldDisk } from './held-disk.ts';
+
+const LOCATION = { directory: '/spill', maxBytes: 100_000_000, segmentBytes: 10_000_000 };
 
 const NEVER = new AbortController().signal;
 
@@ -38,9 +43,8 @@ async function spillOf(
   options: Partial<ReplayerOptions> = {},
   gzip: (text: string) => Buffer = gzipSync,
 ) {
-  const [disk, log] = [new FakeDisk(), fakeLog()];
-  const limits = { maxBytes: 100_000_000, segmentBytes: 10_000_000 };
-  const spill = await Spill.open({ directory: '/spill', ...limits }, { disk, log });
+  const [disk, log] = [new HeldDisk(), fakeLog()];
+  const spill = await Spill.open(LOCATION, { disk, log });
   const append = (lines: readonly string[], rp = ''): Promise<number> => {
     const payload = gzip(lines.map((line) => `${line}\n`).join(''));
     const record = { kind: 'batch', points: lines.length, db: 'db', rp, precision: 'ns' } as const;
@@ -232,4 +236,46 @@ test('a replay that is to stop ends with the request under way, and goes on from
   assert.equal(spill.backlog.points, 40_000);
   while (!spill.isEmpty) await replayer.step(NEVER);
   assert.deepEqual(stored, records.flat());
+});
+
+/** Of one line each that hardly compresses, together some MiB: more than is read at once. */
+function longRecords(): string[][] {
+  const value = randomBytes(300_000).toString('base64');
+  return numbered(30, (index) => `m,t=${index},long=${value}`).map((line) => [line]);
+}
+
+test('the next request goes while the cursor of the one before it is saved', async () => {
+  const { bodies, stored, send } = serverThatRefuses(isBad);
+  const records = longRecords();
+  const { disk, spill, replayer } = await spillOf(records, send);
+  disk.held = CURSOR_FILE;
+  const steps = (async () => {
+    while (!spill.isEmpty) assert.equal((await replayer.step(NEVER)).kind, 'moved');
+  })();
+  await eventually('the second request', () => bodies.length > 1);
+  await disk.untilHeld();
+  assert.equal(bodies.length, 2, 'but no third one');
+  const crashed = disk.afterPowerCut(() => 'lost');
+  const afterCrash = await Spill.open(LOCATION, { disk: crashed, log: fakeLog() });
+  assert.equal(afterCrash.backlog.records, records.length);
+  disk.release();
+  await steps;
+  assert.deepEqual(stored, records.flat());
+});
+
+test('a disk that fails in a replay costs time, and neither points nor their order', async () => {
+  const records = longRecords();
+  const faults = { total: 0 };
+  for (let fault = 1; fault <= 50; fault += 12) {
+    const { bodies, stored, send } = serverThatRefuses(isBad);
+    const { disk, spill, replayer } = await spillOf(records, send);
+    disk.faultFrom = disk.steps + fault;
+    disk.faultTo = disk.faultFrom + 8;
+    let failures = 0;
+    while (!spill.isEmpty) failures += (await replayer.step(NEVER)).kind === 'failed' ? 1 : 0;
+    assert.ok(failures <= 8 && bodies.length <= 10);
+    assert.deepEqual(stored, records.flat());
+    faults.total += failures;
+  }
+  assert.ok(faults.total > 0);
 });
