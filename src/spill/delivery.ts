@@ -59,6 +59,8 @@ export class Delivery {
   readonly #finished: Segment[];
   #isSaved: boolean;
   #damaged = 0;
+  // How often in a row what comes next could not be read.
+  #unreadable = 0;
 
   constructor(backlog: Backlog, deps: DeliveryDeps) {
     this.#deps = deps;
@@ -223,8 +225,14 @@ export class Delivery {
       const { disk } = this.#deps;
       const found = await SegmentReader.with(disk, front, async (reader) => {
         const records = await reader.records(offset, maxBytes);
-        return records.length > 0 ? records : reader.damagedRegion(offset);
+        if (records.length > 0) return records;
+        const region = await reader.damagedRegion(offset);
+        if (reader.hasUnreadable && ++this.#unreadable < MAX_READ_ATTEMPTS) {
+          throw new Error(`EIO: ${front.file} cannot be read at ${offset}`);
+        }
+        return region;
       });
+      this.#unreadable = 0;
       if (Array.isArray(found)) return found;
       await this.#passDamage(front, found);
     } catch (error) {
@@ -315,6 +323,9 @@ export class Delivery {
     await disk.syncDirectory(this.#directory);
   }
 }
+
+/** Failures to read that make a bad sector: a disk, or its cable, may be away for a while and come back with everything. */
+const MAX_READ_ATTEMPTS = 10;
 
 const isUnclean = (segment: Segment): boolean => segment.isUnclean;
 

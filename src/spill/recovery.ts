@@ -114,7 +114,9 @@ async function inspect(
 ): Promise<void> {
   const { walk, isTorn } = await SegmentReader.with(disk, segment, async (reader) => {
     const seen = await reader.walk(from.offset);
-    return { walk: seen, isTorn: isLast && (await isTornTail(reader, segment, seen)) };
+    const looksTorn = isLast && (await isTornTail(reader, segment, seen));
+    // What cannot be read now looks like zeros, and may be all there.
+    return { walk: seen, isTorn: looksTorn && !reader.hasUnreadable };
   });
   segment.total = plus(from.delivered, walk.totals);
   // A damaged header hides its number, so as many are skipped as records could have been there.
