@@ -60,9 +60,14 @@ export async function recover(directory: string, deps: RecoveryDeps): Promise<Ba
   };
 }
 
-/** One more than any sequence number that may have been given out. */
+/**
+ * One more than any sequence number that may have been given out, or that names a file: a new segment must come behind
+ * every one that is there, also behind an empty one that could not be deleted and that the cursor names.
+ */
 export function nextSequenceAfter({ segments, finished, sequence }: Backlog): number {
-  const last = [...finished, ...segments].map((segment) => segment.lastSequence);
+  const last = [...finished, ...segments].map(({ firstSequence, lastSequence }) =>
+    Math.max(firstSequence, lastSequence),
+  );
   return Math.max(sequence, ...last) + 1;
 }
 

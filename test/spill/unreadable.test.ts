@@ -62,3 +62,17 @@ test('what the disk never reads is set aside in the end', async () => {
   assert.equal(spill.damaged, 1);
   assert.ok(attempts >= 10, `after ${attempts} attempts`);
 });
+
+test('a new segment comes behind an empty one that cannot be deleted, whatever their salts', async () => {
+  const empty = '/spill/00000000000000000001-ffffffff.segment';
+  const disk = new FakeDisk();
+  disk.put(empty, Buffer.alloc(0));
+  disk.stuckSegments = 100;
+  const spill = await openSpill({ disk });
+  await store(spill, 'a');
+  const segments = [...disk.files().keys()].filter((name) => name.endsWith('.segment')).sort();
+  assert.equal(segments.length, 2);
+  assert.equal(segments[0], empty);
+  assert.match(segments[1] ?? '', /0002-\w+\.segment$/);
+  assert.deepEqual(textsOf(await drain(await openSpill({ disk }))), ['a']);
+});
