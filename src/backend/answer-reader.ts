@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 
-type Controller = Dispatcher.DispatchController;
+type Controller = Pick<Dispatcher.DispatchController, 'abort'>;
 type Headers = Dispatcher.ResponseData['headers'];
 
 /** An answer that is small by nature, read to its end. */

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 
-type Controller = Dispatcher.DispatchController;
+type Controller = Pick<Dispatcher.DispatchController, 'abort' | 'pause' | 'resume'>;
 
 /** The answer to a query, as far as it is there. */
 export interface QueryAnswer {

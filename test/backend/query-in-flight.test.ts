@@ -4,7 +4,6 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
-import type { Dispatcher } from 'undici';
 import { InfluxServer } from '../../src/backend/influxdb.ts';
 import { type QueryAnswer, QueryInFlight } from '../../src/backend/query-in-flight.ts';
 import { systemClock } from '../../src/core/time.ts';
@@ -128,8 +127,13 @@ test('what is given up fails with the reason, wherever it is', async (t) => {
   const unsent = new QueryInFlight();
   unsent.giveUp(reason);
   const aborted: unknown[] = [];
-  const controller = { abort: (error: Error) => aborted.push(error) };
-  unsent.onRequestStart(controller as unknown as Dispatcher.DispatchController);
+  const ignore = (): void => undefined;
+  const controller = {
+    abort: (error: Error) => void aborted.push(error),
+    pause: ignore,
+    resume: ignore,
+  };
+  unsent.onRequestStart(controller);
   assert.deepEqual(aborted, [reason]);
   await assert.rejects(unsent.answer, reason);
 
