@@ -16,6 +16,9 @@ PROPERTIES := find dist/test -name '*.prop.test.js'
 # A copy of the lock file beside what was installed from it: its content says whether that is still right.
 INSTALLED := node_modules/.installed-lock.json
 
+# AssemblyScript, from the file of the same name in src/lineprotocol/wasm.
+WASM := dist/src/lineprotocol/plain-lines.wasm
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help install deps servers build lint format test fuzz torture bench demo check coverage run pack clean
@@ -34,8 +37,11 @@ deps:
 servers:
 	@sh $(ENSURE) influxdb influxdb-client python3-influxdb ruby ruby-influxdb curl
 
-build: deps ## compile src and test into dist
+build: deps $(WASM) ## compile src and test into dist
 	$(BIN)/tsc -p tsconfig.json
+
+$(WASM): src/lineprotocol/wasm/plain-lines.ts
+	$(BIN)/asc $< --outFile $@ --runtime stub --enable simd --optimizeLevel 3 --noAssert --initialMemory 8
 
 lint: deps ## types, rules, format; changes nothing
 	$(BIN)/eslint -c .eslint.config.js --max-warnings 0 src test

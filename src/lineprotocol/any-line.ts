@@ -1,6 +1,7 @@
 import { BACKSLASH, HASH, NEWLINE, blanksEnd } from './bytes.ts';
 import { isOneLine, lineEnd } from './line-end.ts';
 import type { LineScan } from './line-scan.ts';
+import type { LineVisitor } from './line-visitor.ts';
 import { acceptPoint } from './point.ts';
 
 /** What a line is: a point, one that InfluxDB refuses, or one that it skips (blank, a comment). */
@@ -42,4 +43,12 @@ function keepWhole(scan: LineScan, lineStart: number, lineStop: number): boolean
   }
   scan.refuse(body[end - 1] === BACKSLASH ? 'invalid field format' : 'unbalanced quotes');
   return false;
+}
+
+/** Shows the visitor what the line at `at` is; returns where the next one begins, or beyond the body. */
+export function visitAnyLine(scan: LineScan, at: number, visitor: LineVisitor): number {
+  const { kind, next } = scanAnyLine(scan, at);
+  if (kind === 'point') visitor.point(scan.start, scan.measurementEnd, scan.end, scan.timed);
+  if (kind === 'invalid') visitor.invalid(scan.start, scan.end, scan.reason);
+  return next;
 }

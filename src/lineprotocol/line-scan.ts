@@ -8,8 +8,6 @@ export const INVALID_NUMBER = 'invalid number';
 /** The line under scrutiny. One object serves all lines of a body, so that none is made per line. */
 export class LineScan {
   readonly body: Buffer;
-  /** The same bytes, to be read in words. */
-  readonly view: DataView;
   readonly precision: Precision;
   /** The line is body[start, end). The parts of a scan read no byte from `end` on. */
   start = 0;
@@ -26,7 +24,6 @@ export class LineScan {
 
   constructor(body: Buffer, precision: Precision) {
     this.body = body;
-    this.view = new DataView(body.buffer, body.byteOffset, body.length);
     this.precision = precision;
   }
 

@@ -1,4 +1,4 @@
-import type { LineVisitor } from '../lineprotocol/scanner.ts';
+import type { LineVisitor } from '../lineprotocol/line-visitor.ts';
 import { measurementName } from '../lineprotocol/measurement.ts';
 import type { Route } from '../routing/keymap.ts';
 import { MAX_BATCH_BYTES } from './batch.ts';

@@ -3,7 +3,7 @@ import type { Budget } from '../core/budget.ts';
 import type { Clock } from '../core/time.ts';
 import { ProxyError } from '../core/errors.ts';
 import { NANOSECONDS_PER, type Precision } from '../lineprotocol/precision.ts';
-import { scanInPieces } from '../lineprotocol/scanner.ts';
+import { LineScanner } from '../lineprotocol/scanner.ts';
 import type { Counters } from '../metrics/counters.ts';
 import type { Keymap, Route } from '../routing/keymap.ts';
 import type { Admission } from './admission.ts';
@@ -45,8 +45,6 @@ const RECORD_OVERHEAD_BYTES = 1024;
 
 const NEWLINE_MEMBER = gzipSync('\n');
 
-/** Bytes of lines that are scanned between two looks at the clock. */
-const SCAN_PIECE_BYTES = 64 * 1024;
 const MAX_SCAN_TURN_MS = 20;
 const NEVER = new AbortController().signal;
 
@@ -60,6 +58,7 @@ export class WritePath {
   readonly #coalescers = new Map<string, Coalescer>();
   readonly #timestamper: Timestamper;
   readonly #suspects: Suspects;
+  readonly #scanner = new LineScanner();
   readonly #routes = new RouteCache();
   readonly #deps: WritePathDeps;
 
@@ -108,7 +107,7 @@ export class WritePath {
       cache: this.#routes,
     });
     let turnStarted = clock.now();
-    for (const next of scanInPieces(body, precision, splitter, SCAN_PIECE_BYTES)) {
+    for (const next of this.#scanner.scan(body, precision, splitter)) {
       if (splitter.routedBytes > maxBytes) throw tooLarge();
       if (next >= body.length || clock.now() - turnStarted < MAX_SCAN_TURN_MS) continue;
       await clock.sleep(0, NEVER);

@@ -1,5 +1,6 @@
-import { scanLines } from '../../src/lineprotocol/scanner.ts';
+import type { LineVisitor } from '../../src/lineprotocol/line-visitor.ts';
 import type { Precision } from '../../src/lineprotocol/precision.ts';
+import { LineScanner, scanLines } from '../../src/lineprotocol/scanner.ts';
 
 export interface SeenPoint {
   readonly start: number;
@@ -21,10 +22,25 @@ export interface Seen {
   readonly spans: (readonly [start: number, end: number])[];
 }
 
-/** All that a visitor is shown of the body. */
+const scanner = new LineScanner();
+
+/** All that a visitor is shown of the body, by the scanner of the write path. */
 export function collect(body: Buffer, precision: Precision = 'ns'): Seen {
+  return seenBy((visitor) => {
+    Array.from(scanner.scan(body, precision, visitor));
+  });
+}
+
+/** The same without the fast path. */
+export function collectOneByOne(body: Buffer, precision: Precision): Seen {
+  return seenBy((visitor) => {
+    scanLines(body, precision, visitor);
+  });
+}
+
+function seenBy(scan: (visitor: LineVisitor) => void): Seen {
   const seen: Seen = { points: [], invalid: [], spans: [] };
-  scanLines(body, precision, {
+  scan({
     point: (start, measurementEnd, end, timed) => {
       seen.points.push({ start, measurementEnd, end, timed });
       seen.spans.push([start, end]);

@@ -51,6 +51,8 @@ test('tags with the same key are refused, however far apart', () => {
   refuse('m,b=1,a=1,b=1 v=1', 'duplicate tags');
   refuse('m,a=1,b=1,c=1,a=1 v=1', 'duplicate tags');
   refuse('m,a\\==1,b=1,a\\==1 v=1', 'duplicate tags');
+  refuse('m,a2=1,a=2,a2=3 v=1', 'duplicate tags');
+  refuse('m,a=1,a=1,ab=2 v=1', 'duplicate tags');
 
   accept('m,a=1,ab=1 v=1');
   accept('m,ab=1,a=1 v=1');

@@ -1,11 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { scanAnyLine } from '../../src/lineprotocol/any-line.ts';
-import { LineScan } from '../../src/lineprotocol/line-scan.ts';
-import { scanPlainLine } from '../../src/lineprotocol/plain-line.ts';
 import { AWKWARD_LINES } from '../fixtures/lines.ts';
-import { collect, pointTexts } from './collect.ts';
+import { collect, collectOneByOne, pointTexts } from './collect.ts';
 
 const RUNS = { numRuns: Number(process.env['FUZZ_RUNS'] ?? 1000) };
 
@@ -111,23 +108,98 @@ test('a body of lines is judged line by line', () => {
   );
 });
 
-test('the fast path takes no line that the general path refuses or reads otherwise', () => {
+const precision = fc.constantFrom(
+  'ns' as const,
+  'u' as const,
+  'ms' as const,
+  's' as const,
+  'h' as const,
+);
+
+test('the fast path reads every body as the general path does', () => {
+  fc.assert(
+    fc.property(anyBody, precision, fc.nat({ max: 3 }), (body, unit, cut) => {
+      const cutBody = body.subarray(0, body.length - cut);
+      assert.deepEqual(collect(cutBody, unit), collectOneByOne(cutBody, unit));
+    }),
+    RUNS,
+  );
+});
+
+/** Lines of numbers, tags and strings in many spellings, most of them valid: the fast path's own ground. */
+const name = fc.oneof(
+  fc.stringMatching(/^[a-z"][a-z0-9"_-]{0,20}$/),
+  fc.constantFrom('a', 'a2', 'ab', 'a=', '\t', '\t\t'),
+);
+const digits = fc.stringMatching(/^[0-9]{1,26}$/);
+const value = fc.oneof(
+  digits,
+  fc
+    .tuple(fc.constantFrom('', '-'), digits, fc.constantFrom('i', '.', 'u', ''))
+    .map((parts) => parts.join('')),
+  fc.tuple(digits, digits).map(([whole, fraction]) => `${whole}.${fraction}`),
+  fc.constantFrom(
+    't',
+    'f',
+    'true',
+    'false',
+    'tru',
+    'truf',
+    'falsx',
+    'False',
+    '-',
+    '.5',
+    '1e3',
+    '1..2',
+    'i',
+    '-i',
+    '"',
+    '""',
+  ),
+  fc.stringMatching(/^"[a-z ,="\n]{0,20}"x?$/),
+);
+const nearlyPlain = fc
+  .record({
+    measurement: name,
+    tags: fc.array(fc.tuple(name, name), { maxLength: 6 }),
+    fields: fc.array(fc.tuple(name, value), { minLength: 1, maxLength: 4 }),
+    time: fc.option(fc.tuple(fc.constantFrom('', '-', ' '), digits).map((parts) => parts.join(''))),
+  })
+  .map(({ measurement, tags, fields, time }) => {
+    const pairs = (of: readonly (readonly [string, string])[]): string[] =>
+      of.map((pair) => pair.join('='));
+    const key = [measurement, ...pairs(tags)].join(',');
+    return `${key} ${pairs(fields).join(',')}${time === null ? '' : ` ${time}`}`;
+  });
+
+test('the fast path reads nearly plain lines as the general path does', () => {
+  fc.assert(
+    fc.property(fc.array(nearlyPlain, { maxLength: 5 }), precision, (lines, unit) => {
+      const body = latin1(lines.join('\n'));
+      assert.deepEqual(collect(body, unit), collectOneByOne(body, unit));
+    }),
+    RUNS,
+  );
+});
+
+test('the fast path reads a body as the general path does wherever its pieces end', () => {
+  const PIECE_BYTES = 64_000;
+  const fewer = { numRuns: Math.ceil(RUNS.numRuns / 20) };
   fc.assert(
     fc.property(
       anyBody,
-      fc.constantFrom('ns' as const, 'u' as const, 'h' as const),
-      (body, unit) => {
-        const fast = new LineScan(body, unit);
-        if (!scanPlainLine(fast, 0)) return;
-        const general = new LineScan(body, unit);
-        const { kind, next } = scanAnyLine(general, 0);
-        assert.equal(kind, 'point');
-        assert.deepEqual(
-          [0, fast.measurementEnd, fast.end, fast.timed, fast.end + 1],
-          [general.start, general.measurementEnd, general.end, general.timed, next],
-        );
+      anyBody,
+      fc.nat({ max: 200 }),
+      fc.nat({ max: 2 }),
+      (first, second, shift, pieces) => {
+        const plain = Buffer.from('m,t=x v=1 17\n');
+        const bytes = Math.max(0, pieces * PIECE_BYTES - first.length - shift);
+        const filler = Buffer.alloc(bytes - (bytes % plain.length), plain);
+        const longLine = Buffer.from(`m s="${'x'.repeat(shift * 1000)}"\n`);
+        const body = Buffer.concat([first, filler, second, longLine, second]);
+        assert.deepEqual(collect(body), collectOneByOne(body, 'ns'));
       },
     ),
-    RUNS,
+    fewer,
   );
 });
