@@ -2,7 +2,7 @@ import type { LineVisitor } from '../lineprotocol/line-visitor.ts';
 import { measurementName } from '../lineprotocol/measurement.ts';
 import type { Route } from '../routing/keymap.ts';
 import { MAX_BATCH_BYTES } from './batch.ts';
-import { RouteCache } from './route-cache.ts';
+import type { RouteCache } from './route-cache.ts';
 
 /** Whole lines of one route, each ended by a newline. */
 export interface Lines {
@@ -19,7 +19,7 @@ export interface SplitterOptions {
   /** What is put behind a line without a timestamp: a blank, the digits, a newline. */
   readonly stamp: Buffer;
   /** What earlier bodies have shown of `routeOf`. */
-  readonly cache?: RouteCache;
+  readonly cache: RouteCache;
 }
 
 /** UTF-16 units of lines that an error repeats: the body may hold nothing but invalid lines. */
@@ -50,7 +50,7 @@ export class Splitter implements LineVisitor {
   constructor(body: Buffer, options: SplitterOptions) {
     this.#body = body;
     this.#options = options;
-    this.#cache = options.cache ?? new RouteCache();
+    this.#cache = options.cache;
   }
 
   /** The routed lines, in the order of the body within each route. */

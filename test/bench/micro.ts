@@ -1,15 +1,17 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
+import type { LineVisitor } from '../../src/lineprotocol/line-visitor.ts';
 import { parseQuery } from '../../src/influxql/parser.ts';
-import { scanLines } from '../../src/lineprotocol/scanner.ts';
+import { LineScanner } from '../../src/lineprotocol/scanner.ts';
 import { Keymap } from '../../src/routing/keymap.ts';
 import { checksumOf, decodeHeader, encodeHeader } from '../../src/spill/record.ts';
 import { Batch, type Part } from '../../src/write/batch.ts';
 import { Compressor } from '../../src/write/compressor.ts';
+import { RouteCache } from '../../src/write/route-cache.ts';
 import { Splitter } from '../../src/write/splitter.ts';
 import { bodyOf } from './lines.ts';
 import { type Row, whole } from './report.ts';
 import { median } from './statistics.ts';
-import { keymapsOf, ONE_ROUTE, TWO_ROUTES } from './topology.ts';
+import { keymapsOf, ONE_ROUTE, type Topology, TWO_ROUTES } from './topology.ts';
 
 const LINES = 1_000;
 /** More than fit the CPU's inner caches, as bodies that come from a socket do not either. */
@@ -63,16 +65,34 @@ const gzipped = bodies.map((body) => gzipSync(body, { level: 1 }));
 const withoutTime = bodies.map((body) => Buffer.from(body.toString().replace(/ \d+$/gm, '')));
 const bytesPerLine = bodies.reduce((sum, { length }) => sum + length, 0) / (BODIES * LINES);
 
-const oneRoute = new Keymap(keymapsOf(ONE_ROUTE));
-const twoRoutes = new Keymap(keymapsOf(TWO_ROUTES));
+const scanner = new LineScanner();
 
-function split(body: Buffer, keymap: Keymap): number {
+const oneRoute = installationOf(ONE_ROUTE);
+const twoRoutes = installationOf(TWO_ROUTES);
+
+interface Installation {
+  readonly keymap: Keymap;
+  readonly cache: RouteCache;
+}
+
+function installationOf(topology: Topology): Installation {
+  return { keymap: new Keymap(keymapsOf(topology)), cache: new RouteCache() };
+}
+
+function scan(body: Buffer, visitor: LineVisitor): number {
+  let at = 0;
+  for (at of scanner.scan(body, 'ns', visitor));
+  return at;
+}
+
+function split(body: Buffer, { keymap, cache }: Installation): number {
   const splitter = new Splitter(body, {
     routeOf: (measurement) => keymap.routeOf(measurement),
     maxPointsOf: () => 10_000,
     stamp: Buffer.from(' 1700000000000000000\n'),
+    cache,
   });
-  scanLines(body, 'ns', splitter);
+  scan(body, splitter);
   let points = 0;
   for (const { lines } of splitter.parts()) points += lines.points;
   return points;
@@ -143,10 +163,7 @@ const ofLines = (name: string, work: Micro['work']): Micro => ({
 });
 
 const MICROS: readonly Micro[] = [
-  ofLines('scan', (turn) => {
-    scanLines(at(bodies, turn), 'ns', IGNORE);
-    return LINES;
-  }),
+  ofLines('scan', (turn) => scan(at(bodies, turn), IGNORE) && LINES),
   ofLines('scan, split, one route', (turn) => split(at(bodies, turn), oneRoute)),
   ofLines('scan, split, two routes', (turn) => split(at(bodies, turn), twoRoutes)),
   ofLines('scan, split, stamp', (turn) => split(at(withoutTime, turn), oneRoute)),

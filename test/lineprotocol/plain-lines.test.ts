@@ -56,6 +56,7 @@ test('what needs a closer look is left to the general path', () => {
     'm,t= v=1',
     'm v=1,',
     'm v="a',
+    'm v="a"x',
     `m,tag=${'x'.repeat(64_000)} v=1 17`,
   ];
   for (const line of lines) assert.equal(isPlain(line), false, line.slice(0, 100));

@@ -33,10 +33,25 @@ test('what is known of a measurement is what was told of it last', () => {
   );
 });
 
-test('a measurement is known until another one takes its slot', () => {
+test('very many measurements are known, and when they are too many the last ones', () => {
   const cache = new RouteCache();
-  const names = Array.from({ length: 100 }, (_, at) => Buffer.from(`m${at}`));
-  for (const [at, bytes] of names.entries()) cache.set(bytes, 0, bytes.length, routeOf(at));
-  const known = names.filter((bytes, at) => cache.get(bytes, 0, bytes.length)?.id === at);
-  assert.ok(known.length > 80, `${known.length} of 100`);
+  const isKnown = (id: number): boolean => {
+    const bytes = Buffer.from(`measurement_${id}`);
+    return cache.get(bytes, 0, bytes.length)?.id === id;
+  };
+  for (let id = 0; id < 100_000; id++) {
+    const bytes = Buffer.from(`measurement_${id}`);
+    cache.set(bytes, 0, bytes.length, routeOf(id));
+    assert.ok(isKnown(id));
+    if (id === 10_000) for (let old = 0; old < id; old++) assert.ok(isKnown(old));
+  }
+});
+
+test('names that are long or take much memory do no harm', () => {
+  const cache = new RouteCache();
+  for (let id = 0; id < 5_000; id++) {
+    const bytes = Buffer.from(`${id}_`.padEnd(id % 1_200, 'x'));
+    cache.set(bytes, 0, bytes.length, routeOf(id));
+    assert.equal(cache.get(bytes, 0, bytes.length)?.id, bytes.length > 1024 ? undefined : id);
+  }
 });

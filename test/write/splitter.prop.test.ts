@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { scanLines } from '../../src/lineprotocol/scanner.ts';
 import { Keymap } from '../../src/routing/keymap.ts';
+import { RouteCache } from '../../src/write/route-cache.ts';
 import { Splitter } from '../../src/write/splitter.ts';
 import { AWKWARD_LINES } from '../fixtures/lines.ts';
 
@@ -64,6 +65,7 @@ test('the parts, the unrouted and the unparsable account for every line', () => 
         routeOf: (name) => KEYMAP.routeOf(name),
         maxPointsOf: () => maxPoints,
         stamp: Buffer.from(STAMP),
+        cache: new RouteCache(),
       });
       scanLines(bytes, 'ns', splitter);
       const parts = [...splitter.parts()];
@@ -95,6 +97,7 @@ test('a part that is scanned again holds the points that it says', () => {
         routeOf: () => KEYMAP.routeOf('m'),
         maxPointsOf: () => 3,
         stamp: Buffer.from(STAMP),
+        cache: new RouteCache(),
       });
       scanLines(bytes, 'ns', splitter);
       for (const { lines } of splitter.parts()) {

@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import { scanLines } from '../../src/lineprotocol/scanner.ts';
 import { Keymap } from '../../src/routing/keymap.ts';
+import { RouteCache } from '../../src/write/route-cache.ts';
 import { Splitter } from '../../src/write/splitter.ts';
 
 const KEYMAP = new Keymap({ m: ['a'], n: ['b'], o: ['a'] });
@@ -12,6 +13,7 @@ function partsOf(body: string, maxPoints = 1_000): string[] {
     routeOf: (name) => KEYMAP.routeOf(name),
     maxPointsOf: () => maxPoints,
     stamp: Buffer.from(' 99\n'),
+    cache: new RouteCache(),
   });
   scanLines(Buffer.from(body), 'ns', splitter);
   return [...splitter.parts()].map(

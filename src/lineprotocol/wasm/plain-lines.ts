@@ -150,7 +150,6 @@ function plainLine(start: u32, stop: u32, line: u32, timeDigits: u32, timeHead: 
   if (byteOf(stop) != SPACE || tags >= MANY_TAGS) return 0;
   store<u32>(line, isAscending ? 0 : tags, 12);
 
-  if (isBlank(load<u8>(offsetOf(stop) + 1))) return 0;
   do {
     const key = nameStop(stop + STOP_BYTES);
     if (byteOf(key) != EQUALS || isEmpty(stop, key)) return 0;
