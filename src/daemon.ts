@@ -8,7 +8,6 @@ import { invariant, messageOf } from './core/errors.ts';
 import type { Log } from './core/log.ts';
 import type { Clock } from './core/time.ts';
 import { lowestVersion } from './core/version.ts';
-import { counted } from './http/counted.ts';
 import { metaHandler } from './http/handlers/meta.ts';
 import { pingHandler } from './http/handlers/ping.ts';
 import { queryHandler } from './http/handlers/query.ts';
@@ -133,6 +132,7 @@ export class Daemon {
         routes: this.#routes(),
         headers: () => this.#headers(),
         isClosing: () => this.#isClosing,
+        clock,
         log,
       }),
     );
@@ -169,7 +169,7 @@ export class Daemon {
   }
 
   #routes(): Routes {
-    const { backends, budget, clock, log } = this.#parts;
+    const { backends, budget, log } = this.#parts;
     const { db, writeTracing, queryTracing, idleTimeout, allowStatements } = this.#config.proxy;
     const maxStallMs = Math.min(idleTimeout * 1000, MAX_STALL_MS);
     const shared = { budget, db, log };
@@ -194,14 +194,13 @@ export class Daemon {
       },
       tracing: queryTracing,
     });
-    const counters = this.#counters;
-    const ping = pingHandler(counters, () => this.#influxdbVersion());
-    const countedQuery = counted(query, counters.queries, clock);
+    const ping = pingHandler(this.#counters, () => this.#influxdbVersion());
+    const { queries, writes } = this.#counters;
     return {
-      '/write': { POST: counted(write, counters.writes, clock) },
-      '/query': { GET: countedQuery, POST: countedQuery },
-      '/ping': { GET: ping, HEAD: ping },
-      '/meta': { GET: metaHandler(() => this.#describe()) },
+      '/write': { methods: { POST: write }, counter: writes },
+      '/query': { methods: { GET: query, POST: query }, counter: queries },
+      '/ping': { methods: { GET: ping, HEAD: ping } },
+      '/meta': { methods: { GET: metaHandler(() => this.#describe()) } },
     };
   }
 

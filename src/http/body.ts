@@ -40,16 +40,17 @@ const GZIP_HEADER_BYTES = 10;
  * Reads the whole body of a request, inflated when it says `gzip` (only that exact word: InfluxDB reads any other coding
  * as text). Rejects as readBytes does, and with BODY_MALFORMED.
  */
-export async function readBody(
-  exchange: Incoming,
-  limits: BodyLimits,
-  budget: Budget,
-): Promise<Body> {
-  const raw = await readBytes(exchange, limits, budget);
-  if (exchange.request.headers['content-encoding'] !== 'gzip') return raw;
+export function readBody(exchange: Incoming, limits: BodyLimits, budget: Budget): Promise<Body> {
+  const reading = readBytes(exchange, limits, budget);
+  if (exchange.request.headers['content-encoding'] !== 'gzip') return reading;
+  return inflated(reading, limits.maxInflatedSize, budget);
+}
+
+async function inflated(reading: Promise<Lease>, limit: number, budget: Budget): Promise<Body> {
+  const raw = await reading;
   try {
     if (raw.bytes.length === 0) throw malformed('EOF');
-    const { bytes, release } = await inflate(raw.bytes, limits.maxInflatedSize, budget);
+    const { bytes, release } = await inflate(raw.bytes, limit, budget);
     if (!isPlainMember(raw.bytes, bytes.length)) {
       raw.release();
       return { bytes, release };

@@ -63,14 +63,14 @@ export function corsHeaders({ origin }: IncomingHttpHeaders): readonly string[] 
 const MAX_LINGER_STALL_MS = 2_000;
 
 /**
- * Sends the reply with its own headers and `common` (names and values in turn); a cut answer cuts the connection. Throws
- * when a header cannot be sent; then nothing was. `lingers`: the connection is to end with it, while the client is still
+ * Sends the reply with its own headers behind those in `headers` (names and values in turn: a list, because Node takes one
+ * as it is, at half the cost of an object); a cut answer cuts the connection. Throws when a header cannot be sent; then nothing was. `lingers`: the connection is to end with it, while the client is still
  * sending its body, which is being read.
  */
 export function send(
   response: ServerResponse,
   reply: Reply,
-  common: readonly string[],
+  headers: string[],
   lingers: boolean,
 ): void {
   const { status, body } = reply;
@@ -78,8 +78,7 @@ export function send(
     if (body instanceof Readable) body.destroy();
     return;
   }
-  // A list, because Node takes one as it is, at half the cost of an object.
-  const headers = [...common, ...Object.entries(reply.headers ?? {}).flat()];
+  if (reply.headers !== undefined) headers.push(...Object.entries(reply.headers).flat());
   if (body !== undefined && !(body instanceof Readable)) {
     headers.push('Content-Length', String(Buffer.byteLength(body)));
   }

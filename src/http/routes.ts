@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf, ProxyError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import type { Clock } from '../core/time.ts';
+import type { RequestCounter } from '../metrics/counters.ts';
 import type { Parameters } from './parameters.ts';
 import { corsHeaders, errorReply, jsonText, type Reply, requestIdOf, send } from './reply.ts';
 import { Targets } from './targets.ts';
@@ -44,8 +46,16 @@ export class Exchange {
 
 export type Handler = (exchange: Exchange) => Promise<Reply> | Reply;
 
-/** By path, then by method. OPTIONS is answered where there is a POST. */
-export type Routes = Readonly<Record<string, Readonly<Record<string, Handler>>>>;
+/** What answers the requests for one path. */
+export interface Resource {
+  /** OPTIONS is answered where there is a POST. */
+  readonly methods: Readonly<Record<string, Handler>>;
+  /** Of the requests that a handler answers, timed until the answer is known. */
+  readonly counter?: RequestCounter;
+}
+
+/** By path. */
+export type Routes = Readonly<Record<string, Resource>>;
 
 export interface RouterOptions {
   readonly routes: Routes;
@@ -53,6 +63,7 @@ export interface RouterOptions {
   readonly headers: () => readonly string[];
   /** True while shutting down: connections are not kept alive. */
   readonly isClosing: () => boolean;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -65,12 +76,12 @@ export function router(options: RouterOptions) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { path, parameters } = targets.parse(request.url ?? '/');
     const exchange = new Exchange(request, response, parameters);
-    const methods = Object.hasOwn(options.routes, path) ? options.routes[path] : undefined;
-    const handler = methods?.[request.method ?? ''];
+    const resource = Object.hasOwn(options.routes, path) ? options.routes[path] : undefined;
+    const handler = resource?.methods[request.method ?? ''];
     const reply =
       handler === undefined
-        ? withoutHandler(request, methods)
-        : withBody(await answer(handler, exchange, options.log), exchange);
+        ? withoutHandler(request, resource)
+        : withBody(await answer(handler, exchange, resource?.counter, options), exchange);
     const headers = headersOf(exchange, options);
     // Not of a 404 or 405, as on influxd.
     if (handler !== undefined || reply.status === 200)
@@ -98,17 +109,30 @@ function headersOf({ request, requestId }: Exchange, options: RouterOptions): st
   return headers;
 }
 
-async function answer(handler: Handler, exchange: Exchange, log: Log): Promise<Reply> {
+async function answer(
+  handler: Handler,
+  exchange: Exchange,
+  counter: RequestCounter | undefined,
+  { clock, log }: RouterOptions,
+): Promise<Reply> {
+  const startedAt = clock.monotonic();
+  let reply: Reply;
   try {
-    return await handler(exchange);
+    reply = await handler(exchange);
   } catch (error) {
-    if (error instanceof ProxyError) {
-      const headers = error.status === 503 ? { 'Retry-After': RETRY_AFTER } : undefined;
-      return errorReply(error.status, error.message, headers);
-    }
-    if (!exchange.isAbandoned) logFailure(exchange, error, log);
-    return errorReply(500, 'internal error');
+    reply = replyTo(error, exchange, log);
   }
+  counter?.add(reply.status, clock.monotonic() - startedAt);
+  return reply;
+}
+
+function replyTo(error: unknown, exchange: Exchange, log: Log): Reply {
+  if (error instanceof ProxyError) {
+    const headers = error.status === 503 ? { 'Retry-After': RETRY_AFTER } : undefined;
+    return errorReply(error.status, error.message, headers);
+  }
+  if (!exchange.isAbandoned) logFailure(exchange, error, log);
+  return errorReply(500, 'internal error');
 }
 
 /** influxd looks for `pretty` in the URL alone, and of a write too. */
@@ -143,12 +167,9 @@ function awaitsContinue(request: IncomingMessage): boolean {
 }
 
 /** Of a path that exists. A browser's preflight is for POST alone, as on influxd, and its answer has no body. */
-function withoutHandler(
-  request: IncomingMessage,
-  methods: Readonly<Record<string, Handler>> | undefined,
-): Reply {
-  if (methods === undefined) return plainText(404, '404 page not found\n', {});
-  const allowed = Object.keys(methods);
+function withoutHandler(request: IncomingMessage, resource: Resource | undefined): Reply {
+  if (resource === undefined) return plainText(404, '404 page not found\n', {});
+  const allowed = Object.keys(resource.methods);
   if (!allowed.includes('POST')) return notAllowed(allowed);
   if (request.method !== 'OPTIONS') return notAllowed([...allowed, 'OPTIONS']);
   return { status: 200, body: '' };

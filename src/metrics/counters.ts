@@ -4,6 +4,13 @@ export class RequestCounter {
   failed = 0;
   /** From the request's head to its answer, summed. */
   nanoseconds = 0;
+
+  /** A request was answered; a 2xx is a success. */
+  add(status: number, milliseconds: number): void {
+    this.total += 1;
+    if (status >= 300) this.failed += 1;
+    this.nanoseconds += Math.round(milliseconds * 1e6);
+  }
 }
 
 /** What the proxy has done since it started. */

@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { once } from 'node:events';
 import { PassThrough, Readable } from 'node:stream';
 import { test, type TestContext } from 'node:test';
+import { systemClock } from '../../src/core/time.ts';
 import { type Handler, router } from '../../src/http/routes.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import { eventually } from '../support/eventually.ts';
@@ -23,9 +24,10 @@ async function open(t: TestContext, handler: Handler): Promise<Bench> {
   const server = new HttpServer(
     { host: '127.0.0.1', port: 0, idleTimeoutMs: 60_000 },
     router({
-      routes: { '/': { GET: handler, POST: handler } },
+      routes: { '/': { methods: { GET: handler, POST: handler } } },
       headers: () => ['X-Common', 'yes'],
       isClosing: () => bench.isClosing,
+      clock: systemClock,
       log,
     }),
   );

@@ -42,11 +42,7 @@ async function write(exchange: Exchange, deps: WriteHandlerDeps): Promise<Reply>
       deps.log.info({ requestId: exchange.requestId, lines: bytes.toString('utf8') }, 'write');
     }
     const client = exchange.request.socket.remoteAddress ?? '';
-    const error = await deps.writePath.write({
-      ...{ client, rp, precision },
-      body: bytes,
-      gzipped,
-    });
+    const error = await deps.writePath.write({ client, rp, precision, body: bytes, gzipped });
     return error === undefined ? NO_CONTENT : errorReply(error.status, error.error);
   } finally {
     release();
