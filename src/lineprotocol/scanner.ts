@@ -19,7 +19,7 @@ export class LineScanner {
   readonly #plain = new PlainLines();
 
   /** Yields after each piece of some 64 KB where the next line begins, or beyond the body; others may scan meanwhile. */
-  *scan(body: Buffer, precision: Precision, visitor: LineVisitor): Iterable<number> {
+  *scan(body: Buffer, precision: Precision, visitor: LineVisitor): IterableIterator<number> {
     const scan = new LineScan(body, precision);
     for (let at = 0; at < body.length;) {
       at = this.#scanPiece(scan, at, visitor);

@@ -39,10 +39,27 @@ export class Admission {
   /** Afterwards the bytes are reserved wherever the points must go. Rejects with a ProxyError (503): nothing is reserved. */
   async admit(needs: readonly Need[]): Promise<void> {
     for (;;) {
-      const short = this.#tryReserve(this.#bytesOf(needs));
+      const short = this.#tryReserve(needs);
       if (short.size === 0) return;
       await this.#giveUp(short);
     }
+  }
+
+  /** As `admit`, if there is room everywhere; false: nothing is reserved. Throws as that rejects. */
+  tryAdmit(needs: readonly Need[]): boolean {
+    return this.#tryReserve(needs).size === 0;
+  }
+
+  /** Those that have no room; then nothing is reserved anywhere. */
+  #tryReserve(needs: readonly Need[]): ReadonlyMap<Member, number> {
+    const taken: [Member, number][] = [];
+    const short = new Map<Member, number>();
+    for (const [member, bytes] of this.#bytesOf(needs)) {
+      if (member.tryReserve(bytes)) taken.push([member, bytes]);
+      else short.set(member, bytes);
+    }
+    if (short.size > 0) for (const [member, bytes] of taken) member.release(bytes);
+    return short;
   }
 
   /** What each backend that is not detached would have to take. */
@@ -56,18 +73,6 @@ export class Admission {
       for (const member of members) bytesOf.set(member, (bytesOf.get(member) ?? 0) + bytes);
     }
     return bytesOf;
-  }
-
-  /** Those that have no room; then nothing is reserved anywhere. */
-  #tryReserve(bytesOf: ReadonlyMap<Member, number>): ReadonlyMap<Member, number> {
-    const taken: [Member, number][] = [];
-    const short = new Map<Member, number>();
-    for (const [member, bytes] of bytesOf) {
-      if (member.tryReserve(bytes)) taken.push([member, bytes]);
-      else short.set(member, bytes);
-    }
-    if (short.size > 0) for (const [member, bytes] of taken) member.release(bytes);
-    return short;
   }
 
   async #giveUp(short: ReadonlyMap<Member, number>): Promise<void> {

@@ -19,7 +19,7 @@ export interface WriteTarget {
   readonly rp: string;
   readonly precision: string;
   /** Set for points that share no request with others: the client that they come from. */
-  readonly suspect?: string;
+  readonly suspect?: string | undefined;
 }
 
 /**

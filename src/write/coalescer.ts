@@ -26,11 +26,14 @@ export interface CoalescerOptions {
   /** The longest time that a part waits for others, milliseconds. */
   readonly maxWaitMs: number;
   readonly compressor: Compressor;
+  /** Nothing is gathered and nothing on its way: it can be forgotten. */
+  readonly onIdle: () => void;
 }
 
 interface Waiting {
   readonly part: Part;
-  readonly resolve: (verdicts: Promise<readonly Verdict[]>) => void;
+  readonly resolve: (verdicts: readonly Verdict[]) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /**
@@ -56,18 +59,13 @@ export class Coalescer {
     this.#budget = budget;
   }
 
-  /** Nothing gathered and nothing on its way: the coalescer can be forgotten. */
-  get isIdle(): boolean {
-    return this.#underway === 0 && this.#waiting.length === 0;
-  }
-
   /** One verdict per backend of the route. Rejects when a backend could neither store nor spill the part. */
   add(part: Part): Promise<readonly Verdict[]> {
     const { points, payload } = part;
     const isMore = this.#waitingBytes + payload.length > MAX_BATCH_BYTES;
     if (isMore || this.#waitingPoints + points > this.#options.maxPoints) this.#send();
-    const verdicts = new Promise<readonly Verdict[]>((resolve) => {
-      this.#waiting.push({ part, resolve });
+    const verdicts = new Promise<readonly Verdict[]>((resolve, reject) => {
+      this.#waiting.push({ part, resolve, reject });
     });
     this.#waitingPoints += points;
     this.#waitingBytes += payload.length;
@@ -92,7 +90,7 @@ export class Coalescer {
     this.#waiting = [];
     this.#waitingPoints = 0;
     this.#waitingBytes = 0;
-    this.#dispatch(waiting);
+    void this.#dispatch(waiting);
   };
 
   /** The bodies that the parts came in are given back when their clients are answered; a batch may outlive that. */
@@ -103,27 +101,35 @@ export class Coalescer {
     });
   }
 
-  #dispatch(waiting: readonly Waiting[]): void {
-    const { target, destinations, compressor } = this.#options;
+  async #dispatch(waiting: readonly Waiting[]): Promise<void> {
+    const { target, destinations, compressor, onIdle } = this.#options;
     const parts = waiting.map(({ part }) => part);
     const batch = new Batch(target, parts, compressor);
     const deliveries = destinations.map((destination) => destination.deliver(batch));
     this.#account(batch, deliveries);
-    const verdicts = deliveries.map((delivery) => delivery.verdicts);
     this.#underway += 1;
+    let isAnswered = false;
     const answered = (): void => {
+      if (isAnswered) return;
+      isAnswered = true;
       this.#underway -= 1;
       if (this.#underway === 0 && this.#waiting.length > 0) this.#sendInThisTurn();
     };
-    const all = Promise.all(verdicts);
-    // One that is detached answers at once, which says nothing about how busy the others are.
-    const racing = verdicts.filter(
-      (_, index) => destinations[index]?.detachment.isDetached !== true,
-    );
-    Promise.race([...racing, all]).then(answered, answered);
-    waiting.forEach(({ resolve }, index) => {
-      resolve(all.then((perBackend) => perBackend.map((ofBackend) => verdictOf(ofBackend, index))));
-    });
+    const verdicts = deliveries.map((delivery) => delivery.verdicts);
+    for (const [index, ofBackend] of verdicts.entries()) {
+      // One that is detached answers at once, which says nothing about how busy the others are.
+      if (destinations[index]?.detachment.isDetached !== true) ofBackend.then(answered, answered);
+    }
+    try {
+      const perBackend = await Promise.all(verdicts);
+      for (const [index, { resolve }] of waiting.entries()) {
+        resolve(perBackend.map((ofBackend) => verdictOf(ofBackend, index)));
+      }
+    } catch (error) {
+      for (const { reject } of waiting) reject(error);
+    }
+    answered();
+    if (this.#underway === 0 && this.#waiting.length === 0) onIdle();
   }
 }
 

@@ -164,7 +164,8 @@ export class Lanes {
       : group.map(({ batch }) => batch.plain());
     const [only] = bodies;
     const payload = only !== undefined && bodies.length === 1 ? only : Buffer.concat(bodies);
-    return this.#deps.send({ ...first.batch.target, payload, gzipped: gzip });
+    const { rp, precision } = first.batch.target;
+    return this.#deps.send({ rp, precision, payload, gzipped: gzip });
   }
 
   async #stored(shipment: BatchShipment): Promise<void> {
@@ -234,6 +235,7 @@ export class Lanes {
   }
 
   #sendLines({ batch }: BatchShipment, payload: Buffer): Promise<Outcome> {
-    return this.#deps.send({ ...batch.target, payload, gzipped: false });
+    const { rp, precision } = batch.target;
+    return this.#deps.send({ rp, precision, payload, gzipped: false });
   }
 }

@@ -6,7 +6,7 @@ import { NANOSECONDS_PER, type Precision } from '../lineprotocol/precision.ts';
 import { LineScanner } from '../lineprotocol/scanner.ts';
 import type { Counters } from '../metrics/counters.ts';
 import type { Keymap, Route } from '../routing/keymap.ts';
-import type { Admission } from './admission.ts';
+import type { Admission, Need } from './admission.ts';
 import { shareKey, type Part, type WriteTarget } from './batch.ts';
 import { Coalescer } from './coalescer.ts';
 import type { Compressor } from './compressor.ts';
@@ -48,8 +48,10 @@ const NEWLINE_MEMBER = gzipSync('\n');
 const MAX_SCAN_TURN_MS = 20;
 const NEVER = new AbortController().signal;
 
+/** One part on its way. */
 interface Load {
   readonly route: Route;
+  readonly target: WriteTarget;
   readonly part: Part;
 }
 
@@ -61,6 +63,10 @@ export class WritePath {
   readonly #scanner = new LineScanner();
   readonly #routes = new RouteCache();
   readonly #deps: WritePathDeps;
+  readonly #routeOf = (measurement: string): Route | undefined =>
+    this.#deps.keymap.routeOf(measurement);
+  readonly #maxPointsOf = (route: Route): number =>
+    this.#limit(route, ({ maxRowLimit }) => maxRowLimit);
 
   constructor(deps: WritePathDeps) {
     this.#deps = deps;
@@ -79,67 +85,68 @@ export class WritePath {
    * sends them again.
    */
   async write(request: WriteRequest): Promise<WriteError> {
-    const arrivedAt = this.#deps.clock.now();
-    const splitter = await this.#split(request);
-    const loads = [...splitter.parts()].map(({ route, lines }) => ({
-      route,
-      part: partOf(lines, request, arrivedAt),
-    }));
+    const { admission, clock } = this.#deps;
+    const arrivedAt = clock.now();
+    const splitter = this.#splitterOf(request);
+    const pieces = this.#scanner.scan(request.body, request.precision, splitter);
+    while (this.#scanForOneTurn(pieces, splitter)) await clock.sleep(0, NEVER);
+    const loads = this.#loadsOf(splitter, request, arrivedAt);
+    const needs = loads.map(needOf);
     // Before anything is sent anywhere.
-    await this.#deps.admission.admit(
-      loads.map(({ route, part }) => ({ backends: route.backends, bytes: part.reservedBytes })),
-    );
-    const delivered = await everyOne(loads.map((load) => this.#deliver(request, load)));
-    this.#count(splitter, loads, delivered);
-    const refusals = delivered.filter((refusal) => refusal !== undefined);
+    if (!admission.tryAdmit(needs)) await admission.admit(needs);
+    const delivered = await everyOne(loads.map((load) => this.#deliver(request.client, load)));
     const { unparsable, unrouted, routed } = splitter;
+    this.#deps.counters.pointsFailed += unparsable.count + unrouted.points;
+    const refusals = delivered.filter((refusal) => refusal !== undefined);
     return writeErrorOf({ unparsable: unparsable.texts, unrouted, routed, refusals });
   }
 
-  /** A large body is scanned with pauses, in which others have their turn. */
-  async #split({ body, precision }: WriteRequest): Promise<Splitter> {
-    const { clock, maxBytes } = this.#deps;
+  #splitterOf({ body, precision }: WriteRequest): Splitter {
     const timestamp = this.#timestamper.next() / NANOSECONDS_PER[precision];
-    const splitter = new Splitter(body, {
-      routeOf: (measurement) => this.#deps.keymap.routeOf(measurement),
-      maxPointsOf: (route) => this.#limit(route, ({ maxRowLimit }) => maxRowLimit),
+    return new Splitter(body, {
+      routeOf: this.#routeOf,
+      maxPointsOf: this.#maxPointsOf,
       stamp: Buffer.from(` ${timestamp}\n`),
       cache: this.#routes,
     });
-    let turnStarted = clock.now();
-    for (const next of this.#scanner.scan(body, precision, splitter)) {
+  }
+
+  /** True when there is more: a large body is scanned with pauses, in which others have their turn. */
+  #scanForOneTurn(pieces: Iterator<number>, splitter: Splitter): boolean {
+    const { clock, maxBytes } = this.#deps;
+    const started = clock.now();
+    while (pieces.next().done !== true) {
       if (splitter.routedBytes > maxBytes) throw tooLarge();
-      if (next >= body.length || clock.now() - turnStarted < MAX_SCAN_TURN_MS) continue;
-      await clock.sleep(0, NEVER);
-      turnStarted = clock.now();
+      if (clock.now() - started >= MAX_SCAN_TURN_MS) return true;
     }
-    return splitter;
+    return false;
+  }
+
+  #loadsOf(splitter: Splitter, request: WriteRequest, arrivedAt: number): readonly Load[] {
+    const { rp, precision, client } = request;
+    const suspect = this.#suspects.has(client) ? client : undefined;
+    const loads: Load[] = [];
+    for (const { route, lines } of splitter.parts()) {
+      const target = { routeId: route.id, rp, precision, suspect };
+      loads.push({ route, target, part: partOf(lines, request, arrivedAt) });
+    }
+    return loads;
   }
 
   /** What the client must be told of the part, if a backend refused it. */
-  async #deliver(request: WriteRequest, { route, part }: Load): Promise<Refusal | undefined> {
-    const { rp, precision, client } = request;
-    const suspect = this.#suspects.has(client) && { suspect: client };
-    const target = { routeId: route.id, rp, precision, ...suspect };
-    const verdicts = await this.#add(route, target, part);
+  async #deliver(client: string, load: Load): Promise<Refusal | undefined> {
+    const verdicts = await this.#coalescerOf(load).add(load.part);
     const refusal = verdicts.find((verdict) => verdict.kind === 'refused');
+    this.#count(load.part, refusal);
     if (refusal === undefined) return undefined;
     this.#suspects.add(client);
-    if (diverge(verdicts)) {
-      await this.#keepDiverged(route, target, verdicts);
-    }
+    if (diverge(verdicts)) await this.#keepDiverged(load, verdicts);
     return refusal;
   }
 
-  #add(route: Route, target: WriteTarget, part: Part): Promise<readonly Verdict[]> {
+  #coalescerOf({ route, target }: Load): Coalescer {
     const key = shareKey(target);
-    const coalescer = this.#coalescers.get(key) ?? this.#openCoalescer(key, route, target);
-    const verdicts = coalescer.add(part);
-    const forgetIdle = (): void => {
-      if (coalescer.isIdle && this.#coalescers.get(key) === coalescer) this.#coalescers.delete(key);
-    };
-    verdicts.then(forgetIdle, forgetIdle);
-    return verdicts;
+    return this.#coalescers.get(key) ?? this.#openCoalescer(key, route, target);
   }
 
   #openCoalescer(key: string, route: Route, target: WriteTarget): Coalescer {
@@ -147,9 +154,12 @@ export class WritePath {
       {
         target,
         destinations: this.#sendersOf(route),
-        maxPoints: this.#limit(route, ({ maxRowLimit }) => maxRowLimit),
+        maxPoints: this.#maxPointsOf(route),
         maxWaitMs: this.#limit(route, ({ interval }) => interval),
         compressor: this.#deps.compressor,
+        onIdle: () => {
+          if (this.#coalescers.get(key) === coalescer) this.#coalescers.delete(key);
+        },
       },
       this.#deps.clock,
       this.#deps.budget,
@@ -159,11 +169,7 @@ export class WritePath {
   }
 
   /** Some replicas stored, or keep for later, what others refused: the refused lines stay on file, as the replicas differ. */
-  async #keepDiverged(
-    route: Route,
-    target: WriteTarget,
-    verdicts: readonly Verdict[],
-  ): Promise<void> {
+  async #keepDiverged({ route, target }: Load, verdicts: readonly Verdict[]): Promise<void> {
     const senders = this.#sendersOf(route);
     for (const [index, verdict] of verdicts.entries()) {
       if (verdict.kind !== 'refused') continue;
@@ -172,19 +178,11 @@ export class WritePath {
     }
   }
 
-  #count(
-    splitter: Splitter,
-    loads: readonly Load[],
-    delivered: readonly (Refusal | undefined)[],
-  ): void {
+  #count({ points }: Part, refusal: Refusal | undefined): void {
     const { counters } = this.#deps;
-    counters.pointsFailed += splitter.unparsable.count + splitter.unrouted.points;
-    for (const [index, { part }] of loads.entries()) {
-      const refusal = delivered[index];
-      const refused = refusal === undefined ? 0 : pointsOf(refusal);
-      counters.pointsFailed += refused;
-      counters.points += part.points - refused;
-    }
+    const refused = refusal === undefined ? 0 : pointsOf(refusal);
+    counters.pointsFailed += refused;
+    counters.points += points - refused;
   }
 
   #sendersOf(route: Route): readonly Sender[] {
@@ -218,10 +216,17 @@ function tooLarge(): ProxyError {
   return new ProxyError('BODY_TOO_LARGE', 'Request Entity Too Large');
 }
 
+function needOf({ route, part }: Load): Need {
+  return { backends: route.backends, bytes: part.reservedBytes };
+}
+
 /** As `Promise.all`, but a rejection waits for the others: a client that is answered has nothing left in here. */
 async function everyOne<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  await Promise.allSettled(promises);
-  return Promise.all(promises);
+  const results = await Promise.allSettled(promises);
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
 }
 
 function pointsOf(refusal: Refusal): number {
