@@ -1,6 +1,6 @@
-import { setMaxListeners } from 'node:events';
 import type { Log } from '../core/log.ts';
 import { messageOf } from '../core/errors.ts';
+import { Signal } from '../core/signal.ts';
 import type { Clock } from '../core/time.ts';
 
 /** Failures in a row, probes and writes together, that make a server down; one lost packet must not. */
@@ -27,7 +27,7 @@ export class Health {
   #successes = 0;
   #version: string | undefined;
   #recovered = new AbortController();
-  #down = controllerForMany();
+  #down = new Signal();
   readonly #stop = new AbortController();
   readonly #options: HealthOptions;
   readonly #clock: Clock;
@@ -48,8 +48,8 @@ export class Health {
   }
 
   /** Aborts when the server goes down; while it is down, the signal has aborted. */
-  get downSignal(): AbortSignal {
-    return this.#down.signal;
+  get downSignal(): Signal {
+    return this.#down;
   }
 
   /** The last version that the server named. */
@@ -110,14 +110,7 @@ export class Health {
     if (this.#state === 'up' || (this.#state === 'down' && this.#successes < RISE)) return;
     this.#state = 'up';
     this.#recovered.abort();
-    this.#down = controllerForMany();
+    this.#down = new Signal();
     this.#log.info({ backend: this.#options.name, version: this.#version }, 'backend is up');
   }
-}
-
-/** Each query and statement under way listens to its signal; from the eleventh on Node.js would take that for a leak. */
-function controllerForMany(): AbortController {
-  const controller = new AbortController();
-  setMaxListeners(0, controller.signal);
-  return controller;
 }

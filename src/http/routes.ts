@@ -3,6 +3,7 @@ import { messageOf, ProxyError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Clock } from '../core/time.ts';
 import type { RequestCounter } from '../metrics/counters.ts';
+import { Signal } from '../core/signal.ts';
 import type { Parameters } from './parameters.ts';
 import { corsHeaders, errorReply, jsonText, type Reply, requestIdOf, send } from './reply.ts';
 import { Targets } from './targets.ts';
@@ -14,7 +15,7 @@ export class Exchange {
   /** Of the URL. */
   readonly parameters: Parameters;
   readonly requestId: string;
-  #signal: AbortSignal | undefined;
+  #signal: Signal | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse, parameters: Parameters) {
     this.request = request;
@@ -29,18 +30,19 @@ export class Exchange {
   }
 
   /** Aborts when the client has gone before it was answered. Made when asked for: a write has no use for it. */
-  get signal(): AbortSignal {
+  get signal(): Signal {
     this.#signal ??= this.#openSignal();
     return this.#signal;
   }
 
-  #openSignal(): AbortSignal {
-    if (this.isAbandoned) return AbortSignal.abort();
-    const controller = new AbortController();
-    this.response.once('close', () => {
-      if (this.isAbandoned) controller.abort();
-    });
-    return controller.signal;
+  #openSignal(): Signal {
+    const signal = new Signal();
+    const look = (): void => {
+      if (this.isAbandoned) signal.abort();
+    };
+    look();
+    this.response.once('close', look);
+    return signal;
   }
 }
 

@@ -3,6 +3,7 @@ import type { QueryForm } from '../backend/influxdb.ts';
 import { errorTextOf } from '../backend/outcome.ts';
 import type { QueryAnswer, QueryInFlight } from '../backend/query-in-flight.ts';
 import { goJson } from '../core/go-json.ts';
+import type { Signal } from '../core/signal.ts';
 import type { Clock } from '../core/time.ts';
 import { ClientGone } from './failure.ts';
 import type { Replica } from './replica.ts';
@@ -12,7 +13,7 @@ export interface Question {
   readonly form: QueryForm;
   readonly headers: Readonly<Record<string, string>>;
   /** Aborts when nobody wants the answer any more. */
-  readonly signal: AbortSignal;
+  readonly signal: Signal;
   /** A replica without its database would answer it as one without data. */
   readonly hidesMissingDatabase: boolean;
 }
@@ -90,19 +91,14 @@ export class Asker {
   /** Calls `giveUp` when the replica goes down, or soon if it is down already, until the returned function is called. */
   #onDown({ downSignal }: Replica, giveUp: () => void): () => void {
     if (downSignal.aborted) return this.#clock.after(DOWN_PATIENCE_MS, giveUp);
-    downSignal.addEventListener('abort', giveUp, { once: true });
-    return () => {
-      downSignal.removeEventListener('abort', giveUp);
-    };
+    return downSignal.onAbort(giveUp);
   }
 
   /** Counts the question, and gives it up at its time limit or when nobody wants the answer, until the returned function is called. */
   #take(replica: Replica, { signal }: Question, query: QueryInFlight): () => void {
-    const onGone = (): void => {
+    const forget = signal.onAbort(() => {
       query.giveUp(new ClientGone('the client has gone'));
-    };
-    if (signal.aborted) onGone();
-    signal.addEventListener('abort', onGone, { once: true });
+    });
     const cancel = this.#clock.after(replica.timeoutQuery, () => {
       query.giveUp(new Error(`no complete answer within ${replica.timeoutQuery} ms`));
     });
@@ -111,7 +107,7 @@ export class Asker {
     return () => {
       if (!isTaken) return;
       isTaken = false;
-      signal.removeEventListener('abort', onGone);
+      forget();
       cancel();
       this.#busy.set(replica, this.busyOf(replica) - 1);
     };

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { QueryAnswer } from '../backend/query-in-flight.ts';
 import type { Budget } from '../core/budget.ts';
 import { messageOf, ProxyError } from '../core/errors.ts';
+import { Signal } from '../core/signal.ts';
 import type { StatementType } from '../influxql/statement.ts';
 import { type Item, parseAnswer } from './answer-reader.ts';
 import { envelopeOf, type Result } from './envelope.ts';
@@ -39,7 +40,7 @@ export interface QueryRequest {
   /** What the client accepts, for answers that are passed on as they come. */
   readonly headers: Readonly<Record<string, string>>;
   /** Aborts when the client has gone. */
-  readonly signal: AbortSignal;
+  readonly signal: Signal;
 }
 
 export type ChangeStep = Extract<Step, { kind: 'everywhere' | 'create database' }>;
@@ -177,27 +178,27 @@ export class QueryEngine {
     onAnswer: (backend: string) => void,
   ): AsyncGenerator<Item, void, undefined> {
     const lease = new Lease(this.#deps.budget);
-    const end = new AbortController();
+    const end = new Signal();
     const scope = new Scope({
       subject: { text, statement: step.statement },
       parameters,
       pieceRows: pieceRowsOf(parameters),
       db: this.#deps.own === '' ? (parameters.get('db') ?? '') : this.#deps.own,
-      signal: AbortSignal.any([signal, end.signal]),
+      signal: end,
       lease,
       onAnswer,
     });
-    const release = (): void => {
+    const finish = (): void => {
+      end.abort();
       lease.release();
     };
     // An answer that nobody reads on is not told that it has ended.
-    signal.addEventListener('abort', release, { once: true });
+    const forget = signal.onAbort(finish);
     try {
       yield* this.#deps.reader.read(step, scope);
     } finally {
-      signal.removeEventListener('abort', release);
-      end.abort();
-      release();
+      forget();
+      finish();
     }
   }
 

@@ -1,5 +1,6 @@
 import type { QueryForm } from '../backend/influxdb.ts';
 import type { QueryInFlight } from '../backend/query-in-flight.ts';
+import type { Signal } from '../core/signal.ts';
 
 /** One backend as a query sees it. */
 export interface Replica {
@@ -17,7 +18,7 @@ export interface Replica {
   readonly isComplete: boolean;
   readonly isUp: boolean;
   /** Aborts when the backend goes down. */
-  readonly downSignal: AbortSignal;
+  readonly downSignal: Signal;
   readonly backlogBytes: number;
   /** Throws when it may not be asked. */
   query(form: QueryForm, headers: Readonly<Record<string, string>>): QueryInFlight;

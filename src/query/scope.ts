@@ -1,3 +1,4 @@
+import type { Signal } from '../core/signal.ts';
 import type { Inquiry } from './executor.ts';
 import type { Lease } from './lease.ts';
 import { pick } from './parameters.ts';
@@ -18,7 +19,7 @@ export interface ScopeOptions {
   readonly pieceRows: number | undefined;
   /** What the client calls the database; empty: nothing. */
   readonly db: string;
-  readonly signal: AbortSignal;
+  readonly signal: Signal;
   readonly lease: Lease;
   /** Is told the name of each backend that answers. */
   readonly onAnswer: (backend: string) => void;

@@ -249,14 +249,9 @@ export class Sender implements Destination, Member {
 
   /** Nobody waits for a statement as long as a hung server may take. */
   #surrenderWhenDown(shipment: StatementShipment): void {
-    const { downSignal } = this.#deps.health;
-    const surrender = (): void => {
+    shipment.cancelTimer = this.#deps.health.downSignal.onAbort(() => {
       this.#catchUp('down');
-    };
-    downSignal.addEventListener('abort', surrender, { once: true });
-    shipment.cancelTimer = () => {
-      downSignal.removeEventListener('abort', surrender);
-    };
+    });
   }
 
   async #send(body: WriteBody): Promise<Outcome> {

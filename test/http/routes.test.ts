@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { PassThrough, Readable } from 'node:stream';
 import { test, type TestContext } from 'node:test';
 import { systemClock } from '../../src/core/time.ts';
+import type { Signal } from '../../src/core/signal.ts';
 import { type Handler, router } from '../../src/http/routes.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import { eventually } from '../support/eventually.ts';
@@ -105,7 +106,7 @@ test('who is answered while the proxy shuts down is told that the connection end
 });
 
 test('the signal of a request aborts when its client goes, whenever it is asked for', async (t) => {
-  const signals: AbortSignal[] = [];
+  const signals: Signal[] = [];
   let arrived = 0;
   const { url, log } = await open(t, async (exchange) => {
     arrived += 1;
@@ -131,7 +132,7 @@ test('the signal of a request aborts when its client goes, whenever it is asked 
 });
 
 test('no signal aborts when the answer was read to its end', async (t) => {
-  let signal: AbortSignal | undefined;
+  let signal: Signal | undefined;
   let isAbandoned: boolean | undefined;
   const { url } = await open(t, (exchange) => {
     ({ signal } = exchange);

@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { Signal } from '../../src/core/signal.ts';
 import { coverOf } from '../../src/query/cover.ts';
 import { readOrder, type Replica } from '../../src/query/replica.ts';
 import { Keymap, type Route } from '../../src/routing/keymap.ts';
@@ -16,12 +17,14 @@ interface Traits {
 function replicasOf(traits: Readonly<Record<string, Traits>>): Map<string, Replica> {
   const made = NAMES.map((name): [string, Replica] => {
     const { isComplete = true, isUp = true, zone = '' } = traits[name] ?? {};
+    const downSignal = new Signal();
+    if (!isUp) downSignal.abort();
     return [
       name,
       {
         ...{ name, zone, db: 'db', writeOnly: false, isDetached: false, timeoutQuery: 1 },
         ...{ isComplete, isUp, backlogBytes: isComplete ? 0 : 1 },
-        downSignal: isUp ? new AbortController().signal : AbortSignal.abort(),
+        downSignal,
         query: () => {
           throw new Error('only its place matters');
         },

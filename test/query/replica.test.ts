@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { Signal } from '../../src/core/signal.ts';
 import { readOrder, type Replica } from '../../src/query/replica.ts';
 
 interface Traits {
@@ -26,12 +27,13 @@ function replica(traits: Traits): Replica {
     timeoutQuery: 1000,
     isComplete: backlogBytes === 0,
     isUp: health === 'up',
-    downSignal: health === 'down' ? AbortSignal.abort() : new AbortController().signal,
+    downSignal: new Signal(),
     backlogBytes,
     query: () => {
       throw new Error('only its order matters');
     },
   };
+  if (health === 'down') made.downSignal.abort();
   busyOf.set(made, traits.busy ?? 0);
   return made;
 }
