@@ -38,6 +38,9 @@ export class InfluxServer {
   readonly #pool: Pool;
   readonly #pathPrefix: string;
   readonly #headers: Readonly<Record<string, string>>;
+  // Of lines, as they are and compressed.
+  readonly #textHeaders: Readonly<Record<string, string>>;
+  readonly #gzipHeaders: Readonly<Record<string, string>>;
 
   constructor(options: ServerOptions, clock: Clock) {
     const url = new URL(options.url);
@@ -45,6 +48,8 @@ export class InfluxServer {
     this.#clock = clock;
     this.#pathPrefix = url.pathname.replace(/\/+$/, '');
     this.#headers = authorizationOf(options);
+    this.#textHeaders = { ...this.#headers, 'content-type': 'text/plain; charset=utf-8' };
+    this.#gzipHeaders = { ...this.#textHeaders, 'content-encoding': 'gzip' };
     // Our own timers bound each request as a whole, so undici's are off. No limit of connections: a request that waits
     // for one cannot be aborted, and slow queries would hold up the writes and the probes.
     this.#pool = new Pool(url.origin, {
@@ -57,14 +62,16 @@ export class InfluxServer {
 
   /** Never rejects: whatever happens to the request is an outcome. Bounded by `timeout`. */
   async write(body: WriteBody): Promise<Outcome> {
-    const path = `${this.#pathPrefix}/write?${writeParameters(this.#options.db, body)}`;
-    const headers = {
-      ...this.#headers,
-      'content-type': 'text/plain; charset=utf-8',
-      ...(body.gzipped && { 'content-encoding': 'gzip' }),
-    };
-    const request = { path, method: 'POST', headers, body: body.payload } as const;
+    const { rp, precision, payload, gzipped } = body;
+    const headers = gzipped ? this.#gzipHeaders : this.#textHeaders;
     try {
+      const form = formText([
+        ['db', this.#options.db],
+        ['rp', rp],
+        ['precision', precision],
+      ]);
+      const path = `${this.#pathPrefix}/write?${form}`;
+      const request = { path, method: 'POST', headers, body: payload } as const;
       const answer = await this.#ask(request, this.#options.timeout);
       const retryAfter = answer.headers['retry-after']?.toString();
       return outcomeOf({ status: answer.status, retryAfter, body: answer.text }, this.#clock.now());
@@ -145,8 +152,4 @@ function authorizationOf({ username, password }: ServerOptions): Record<string, 
 /** URLSearchParams takes several times as long. */
 function formText(form: QueryForm): string {
   return form.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
-}
-
-function writeParameters(db: string, { rp, precision }: WriteBody): string {
-  return new URLSearchParams({ db, rp, precision }).toString();
 }
