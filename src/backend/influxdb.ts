@@ -31,6 +31,9 @@ export interface WriteBody {
 /** Parameters of a query, with the database left out: each server has its own. */
 export type QueryForm = readonly (readonly [name: string, value: string])[];
 
+/** Characters of a form that still go into a URL; a load balancer takes 8 KiB as a rule. */
+const MAX_URL_FORM = 4096;
+
 /** One InfluxDB server (or anything that takes line protocol on `/write`) over kept-alive connections. */
 export class InfluxServer {
   readonly #options: ServerOptions;
@@ -65,12 +68,11 @@ export class InfluxServer {
     const { rp, precision, payload, gzipped } = body;
     const headers = gzipped ? this.#gzipHeaders : this.#textHeaders;
     try {
-      const form = formText([
-        ['db', this.#options.db],
+      const parameters = this.#textOf([
         ['rp', rp],
         ['precision', precision],
       ]);
-      const path = `${this.#pathPrefix}/write?${form}`;
+      const path = `${this.#pathPrefix}/write?${parameters}`;
       const request = { path, method: 'POST', headers, body: payload } as const;
       const answer = await this.#ask(request, this.#options.timeout);
       const retryAfter = answer.headers['retry-after']?.toString();
@@ -81,18 +83,27 @@ export class InfluxServer {
   }
 
   /**
-   * Sends one query as a form, whatever the client used, so that its length is not bounded by a URL and a statement
-   * that changes data is not marked deprecated. Not bounded in time.
+   * Sends one query that changes nothing, whatever way the client used: in a URL, which takes a tenth less of the CPU time of
+   * a small query than a form, or as a form, whose length nobody bounds. Not bounded in time.
    */
   query(form: QueryForm, headers: Readonly<Record<string, string>>): QueryInFlight {
     const query = new QueryInFlight();
-    this.#pool.dispatch(this.#queryOf(form, headers), query);
+    const text = this.#textOf(form);
+    this.#pool.dispatch(
+      text.length > MAX_URL_FORM
+        ? this.#asForm(form, headers)
+        : { path: this.#queryPath(text), method: 'GET', headers: { ...this.#headers, ...headers } },
+      query,
+    );
     return query;
   }
 
-  /** Runs one statement that changes data; `form` holds the parameters, urlencoded. Never rejects. Bounded by `timeoutQuery`. */
+  /**
+   * Runs one statement that changes data; `form` holds the parameters, urlencoded. As a form: InfluxDB marks such a statement
+   * in a URL as deprecated. Never rejects. Bounded by `timeoutQuery`.
+   */
   async execute(form: string): Promise<StatementOutcome> {
-    const request = this.#queryOf([...new URLSearchParams(form)], {});
+    const request = this.#asForm([...new URLSearchParams(form)], {});
     try {
       const { status, text } = await this.#ask(request, this.#options.timeoutQuery);
       return statementOutcomeOf(status, text);
@@ -114,18 +125,30 @@ export class InfluxServer {
     return this.#pool.destroy();
   }
 
-  #queryOf(form: QueryForm, headers: Readonly<Record<string, string>>) {
+  #queryPath(parameters: string): string {
+    return `${this.#pathPrefix}/query${parameters === '' ? '' : `?${parameters}`}`;
+  }
+
+  #asForm(form: QueryForm, headers: Readonly<Record<string, string>>) {
+    // InfluxDB looks for it in the URL alone.
     const isPretty = form.some(([name, value]) => name === 'pretty' && value === 'true');
     return {
-      path: `${this.#pathPrefix}/query${isPretty ? '?pretty=true' : ''}`,
+      path: this.#queryPath(isPretty ? 'pretty=true' : ''),
       method: 'POST' as const,
       headers: {
         ...this.#headers,
         ...headers,
         'content-type': 'application/x-www-form-urlencoded',
       },
-      body: formText([...form, ['db', this.#options.db]]),
+      body: this.#textOf(form),
     };
+  }
+
+  /** Urlencoded; URLSearchParams takes several times as long. */
+  #textOf(form: QueryForm): string {
+    let text = '';
+    for (const [name, value] of form) text += `${name}=${encodeURIComponent(value)}&`;
+    return `${text}db=${encodeURIComponent(this.#options.db)}`;
   }
 
   /** Rejects when no whole answer has come after `timeoutMs`. */
@@ -147,9 +170,4 @@ function authorizationOf({ username, password }: ServerOptions): Record<string, 
   if (username === '') return {};
   const credentials = Buffer.from(`${username}:${password}`).toString('base64');
   return { authorization: `Basic ${credentials}` };
-}
-
-/** URLSearchParams takes several times as long. */
-function formText(form: QueryForm): string {
-  return form.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
 }

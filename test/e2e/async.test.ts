@@ -33,7 +33,7 @@ function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
 }
 
 function sentTo(backend: typeof a): (string | null)[] {
-  return backend.requests.splice(0).map(({ body }) => new URLSearchParams(body).get('q'));
+  return backend.requests.splice(0).map(({ parameters }) => parameters.get('q'));
 }
 
 test('a read runs to its end while the client has its answer already', async (t) => {

@@ -33,8 +33,8 @@ const line = (name: string, more = ''): string =>
 /** Answers a SELECT by this step, and says that it has no fields when it is asked for them. */
 const selecting =
   (step: Step) =>
-  ({ body }: Recorded): Step => {
-    const isSelect = new URLSearchParams(body).get('q')?.startsWith('SELECT') === true;
+  ({ parameters }: Recorded): Step => {
+    const isSelect = parameters.get('q')?.startsWith('SELECT') === true;
     return isSelect ? step : { status: 200, body: '{"results":[{"statement_id":0}]}\n' };
   };
 

@@ -37,6 +37,8 @@ export interface Recorded {
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
+  /** Of the URL and the body. */
+  readonly parameters: URLSearchParams;
   readonly headers: IncomingMessage['headers'];
   /** As text, inflated. */
   readonly body: string;
@@ -200,12 +202,14 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
 function record(request: IncomingMessage, rawBody: Buffer): Recorded {
   const url = new URL(request.url ?? '/', 'http://backend');
   const isGzip = request.headers['content-encoding'] === 'gzip';
+  const body = (isGzip && rawBody.length > 0 ? gunzipSync(rawBody) : rawBody).toString();
   return {
     method: request.method ?? '',
     path: url.pathname,
     query: url.searchParams,
+    parameters: new URLSearchParams([...url.searchParams, ...new URLSearchParams(body)]),
     headers: request.headers,
-    body: (isGzip && rawBody.length > 0 ? gunzipSync(rawBody) : rawBody).toString(),
+    body,
     rawBody,
   };
 }

@@ -92,7 +92,8 @@ export class FrontServer {
       status,
       without(headers, ['connection', 'content-length', 'transfer-encoding']),
     );
-    const isSelect = /^select/i.test(new URLSearchParams(received.toString()).get('q') ?? '');
+    const form = `${path.replace(/^.*\?/, '')}&${received.toString()}`;
+    const isSelect = /^select/i.test(new URLSearchParams(form).get('q') ?? '');
     if (this.#stallsSelects && isSelect) response.write(body.subarray(0, body.length / 2));
     else response.end(body);
   }
