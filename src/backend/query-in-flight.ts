@@ -60,16 +60,14 @@ export class QueryInFlight implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
-    if (this.#body === undefined) {
-      this.#chunks.push(chunk);
-      this.#begin();
-    } else if (!this.#body.push(chunk)) controller.pause();
+    if (this.#body === undefined) this.#keep(chunk);
+    else if (!this.#body.push(chunk)) controller.pause();
   }
 
   onResponseEnd(): void {
     this.#isWhole = true;
-    this.#body?.push(null);
-    this.#begin();
+    if (this.#body !== undefined) this.#body.push(null);
+    else if (this.#chunks.length === 0) this.#begin();
   }
 
   onResponseError(_: Controller, error: Error): void {
@@ -78,16 +76,25 @@ export class QueryInFlight implements Dispatcher.DispatchHandler {
     this.#body?.destroy(error);
   }
 
+  /** Tells of the first one only: to resolve a promise once more is an event in Node, of half a microsecond. */
+  #keep(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    if (this.#chunks.length === 1) this.#begin();
+  }
+
   #answer(): QueryAnswer {
     if (this.#gaveUp !== undefined) throw this.#gaveUp;
     const [only] = this.#chunks;
     const isOne = only !== undefined && this.#chunks.length === 1;
     const beginning = isOne ? only : Buffer.concat(this.#chunks);
-    const head = { status: this.#status, headers: this.#headers, beginning };
-    if (this.#isWhole) return { ...head, body: beginning };
+    const body = this.#isWhole ? beginning : this.#open(beginning);
+    return { status: this.#status, headers: this.#headers, beginning, body };
+  }
+
+  #open(beginning: Buffer): Readable {
     this.#body = new AnswerBody(beginning, this.#controller);
     if (this.#broke !== undefined) this.#body.destroy(this.#broke);
-    return { ...head, body: this.#body };
+    return this.#body;
   }
 }
 

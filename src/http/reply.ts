@@ -64,8 +64,8 @@ const MAX_LINGER_STALL_MS = 2_000;
 
 /**
  * Sends the reply with its own headers behind those in `headers` (names and values in turn: a list, because Node takes one
- * as it is, at half the cost of an object); a cut answer cuts the connection. Throws when a header cannot be sent; then nothing was. `lingers`: the connection is to end with it, while the client is still
- * sending its body, which is being read.
+ * as it is, at half the cost of an object); a cut answer cuts the connection. Throws when a header cannot be sent; then
+ * nothing was. `lingers`: the connection is to end with it, while the client is still sending its body, which is being read.
  */
 export function send(
   response: ServerResponse,
@@ -78,7 +78,7 @@ export function send(
     if (body instanceof Readable) body.destroy();
     return;
   }
-  if (reply.headers !== undefined) headers.push(...Object.entries(reply.headers).flat());
+  for (const [name, value] of Object.entries(reply.headers ?? {})) headers.push(name, value);
   if (body !== undefined && !(body instanceof Readable)) {
     headers.push('Content-Length', String(Buffer.byteLength(body)));
   }

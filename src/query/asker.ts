@@ -54,8 +54,8 @@ export class Asker {
       const { status, body } = answer;
       if (Buffer.isBuffer(body)) give();
       else body.once('close', give);
-      await assertUsable(answer);
-      if (status === 200) await this.#assertDatabase(replica, question, answer);
+      if (isFailure(status)) throw await failureOf(answer);
+      if (mayMissDatabase(replica, question, answer)) await this.#assertDatabase(replica, question);
       return answer;
     } catch (error) {
       give();
@@ -67,22 +67,7 @@ export class Asker {
   }
 
   /** A database that somebody dropped, or nobody created, holds nothing: not the same as a query that finds nothing. */
-  async #assertDatabase(
-    replica: Replica,
-    question: Question,
-    { headers, beginning }: QueryAnswer,
-  ): Promise<void> {
-    if (beginning.length > MAX_JUDGED_BYTES) return;
-    const text = readable(beginning, headers['content-encoding'] !== undefined);
-    const missing = `database not found: ${replica.db}`;
-    if (text.startsWith(BEFORE_ERROR)) {
-      if (text.startsWith(goJson(missing).slice(0, -1), BEFORE_ERROR.length))
-        throw new Error(missing);
-    }
-    const isMsgpack = headers['content-type']?.includes('msgpack') === true;
-    if (isMsgpack && text.includes(missing)) throw new Error(missing);
-    const isVacant = text === '' || VACANT.some((vacant) => text.includes(vacant));
-    if (!isVacant || !(question.hidesMissingDatabase || text === '')) return;
+  async #assertDatabase(replica: Replica, question: Question): Promise<void> {
     const form = [['q', 'SHOW RETENTION POLICIES']] as const;
     const probe = { ...question, form, headers: {}, hidesMissingDatabase: false };
     await textOf((await this.ask(replica, probe)).body);
@@ -116,10 +101,30 @@ export class Asker {
 
 const UNUSABLE = new Error('the answer is of no use');
 
-async function assertUsable({ status, body }: QueryAnswer): Promise<void> {
-  if (status < 500 && !FAILED_STATUSES.has(status)) return;
+function isFailure(status: number): boolean {
+  return status >= 500 || FAILED_STATUSES.has(status);
+}
+
+async function failureOf({ status, body }: QueryAnswer): Promise<Error> {
   const text = errorTextOf(await textOf(body));
-  throw new Error(text === '' ? `status ${status}` : `status ${status}: ${text}`);
+  return new Error(text === '' ? `status ${status}` : `status ${status}: ${text}`);
+}
+
+/** Whether the answer says nothing, as it would without a database. Throws when it tells that there is none. */
+function mayMissDatabase(
+  { db }: Replica,
+  { hidesMissingDatabase }: Question,
+  { status, headers, beginning }: QueryAnswer,
+): boolean {
+  if (status !== 200 || beginning.length > MAX_JUDGED_BYTES) return false;
+  const text = readable(beginning, headers['content-encoding'] !== undefined);
+  const missing = `database not found: ${db}`;
+  const isMsgpack = headers['content-type']?.includes('msgpack') === true;
+  const isTold = text.startsWith(BEFORE_ERROR)
+    ? text.startsWith(goJson(missing).slice(0, -1), BEFORE_ERROR.length)
+    : isMsgpack && text.includes(missing);
+  if (isTold) throw new Error(missing);
+  return text === '' || (hidesMissingDatabase && VACANT.some((vacant) => text.includes(vacant)));
 }
 
 export async function textOf(body: QueryAnswer['body']): Promise<string> {

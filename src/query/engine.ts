@@ -87,23 +87,17 @@ export class QueryEngine {
 
   /** Rejects with a ProxyError when nothing could be run. */
   async answer(steps: readonly Step[], request: QueryRequest): Promise<Answer> {
-    const [step, ...others] = steps;
-    if (step !== undefined && others.length === 0) {
-      const passed = await this.#single(step, request);
+    const only = steps.length === 1 ? steps[0] : undefined;
+    if (only?.kind === 'read') {
+      const passed = await this.#passedOn(only, request);
       if (passed !== undefined) return passed;
+    } else if (only?.kind === 'everywhere' || only?.kind === 'create database') {
+      return { ...PLAIN, ...(await this.#deps.change(only, request)) };
     }
     return this.#assembled(steps, request);
   }
 
-  /** The answer to the only statement, if a server makes all of it. */
-  async #single(step: Step, request: QueryRequest): Promise<Answer | undefined> {
-    if (step.kind === 'everywhere' || step.kind === 'create database') {
-      return { ...PLAIN, ...(await this.#deps.change(step, request)) };
-    }
-    return step.kind === 'read' ? this.#passedOn(step, request) : undefined;
-  }
-
-  /** Undefined: no replica can answer alone. */
+  /** The answer to the only statement, if a server makes all of it. Undefined: no replica can answer alone. */
   async #passedOn(step: ReadStep, request: QueryRequest): Promise<Answer | undefined> {
     if (step.statement.type === 'explain analyze') return undefined; // it shows the server's name of the database
     const { executor, reader } = this.#deps;
@@ -111,8 +105,8 @@ export class QueryEngine {
     const isOnlyWay = reader.mustBeAlone(step);
     if (order.length === 0 && !isOnlyWay) return undefined;
     try {
-      const { replica, answer } = await executor.read(order, (one) => passing(one, step, request));
-      return passedAnswer(replica, answer);
+      const read = await executor.read(order, (one) => passing(one, step, request));
+      return passedAnswer(read.replica, read.result);
     } catch (error) {
       if (isOnlyWay || !(error instanceof ProxyError)) throw error;
       return undefined;

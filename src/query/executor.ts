@@ -26,6 +26,12 @@ export interface Inquiry {
   readonly lease: Lease;
 }
 
+/** What the first replica gave that gave anything. */
+interface First<T> {
+  readonly replica: Replica;
+  readonly result: T;
+}
+
 /** The answer of one replica for its routes. */
 export interface Part {
   readonly replica: Replica;
@@ -59,22 +65,15 @@ export class Executor {
    * The answer of the first of these replicas that gives one, as it comes: each failure before the first byte of the body
    * moves on to the next. Rejects with REPLICAS_UNAVAILABLE when none does, or with ClientGone.
    */
-  read(
-    order: readonly Replica[],
-    questionFor: QuestionFor,
-  ): Promise<{ replica: Replica; answer: QueryAnswer }> {
+  read(order: readonly Replica[], questionFor: QuestionFor): Promise<First<QueryAnswer>> {
     const { asker } = this.#deps;
-    return this.#first(order, async (replica) => ({
-      replica,
-      answer: await asker.ask(replica, questionFor(replica, NO_ROUTES)),
-    }));
+    return this.#first(order, (replica) => asker.ask(replica, questionFor(replica, NO_ROUTES)));
   }
 
   /** The same, read item by item. */
-  readItems(order: readonly Replica[], inquiry: Inquiry): Promise<Part> {
-    return this.#first(order, async (replica) =>
-      namingBreaks(await this.#open(replica, NO_ROUTES, inquiry)),
-    );
+  async readItems(order: readonly Replica[], inquiry: Inquiry): Promise<Part> {
+    const { result } = await this.#first(order, (one) => this.#open(one, NO_ROUTES, inquiry));
+    return namingBreaks(result);
   }
 
   /**
@@ -102,11 +101,14 @@ export class Executor {
     });
   }
 
-  async #first<T>(order: readonly Replica[], ask: (replica: Replica) => Promise<T>): Promise<T> {
+  async #first<T>(
+    order: readonly Replica[],
+    ask: (replica: Replica) => Promise<T>,
+  ): Promise<First<T>> {
     const failures: string[] = [];
     for (const replica of order) {
       try {
-        return await ask(replica);
+        return { replica, result: await ask(replica) };
       } catch (error) {
         failures.push(this.#failureOf(replica, error));
       }
