@@ -3,10 +3,11 @@ import { messageOf, ProxyError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Clock } from '../core/time.ts';
 import type { RequestCounter } from '../metrics/counters.ts';
+import { Memo } from '../core/memo.ts';
 import { Signal } from '../core/signal.ts';
 import type { Parameters } from './parameters.ts';
 import { corsHeaders, errorReply, jsonText, type Reply, requestIdOf, send } from './reply.ts';
-import { Targets } from './targets.ts';
+import { type Target, targetOf } from './targets.ts';
 
 /** One request as a handler sees it. */
 export class Exchange {
@@ -74,9 +75,10 @@ const RETRY_AFTER = '1';
 
 /** Finds the handler of a request and sends what it answers. Never rejects. */
 export function router(options: RouterOptions) {
-  const targets = new Targets();
+  const targets = new Memo<Target>();
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const { path, parameters } = targets.parse(request.url ?? '/');
+    const url = request.url ?? '/';
+    const { path, parameters } = targets.of(url, () => targetOf(url));
     const exchange = new Exchange(request, response, parameters);
     const resource = Object.hasOwn(options.routes, path) ? options.routes[path] : undefined;
     const handler = resource?.methods[request.method ?? ''];

@@ -1,10 +1,11 @@
 import type { Budget } from '../../core/budget.ts';
 import { ProxyError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import { Memo } from '../../core/memo.ts';
 import { parseQuery } from '../../influxql/parser.ts';
 import type { Statement } from '../../influxql/statement.ts';
 import type { Answer, QueryEngine } from '../../query/engine.ts';
-import { planOf, type Rules, type Step } from '../../query/planner.ts';
+import { type Plan, planOf, type Rules, type Step } from '../../query/planner.ts';
 import { inBackground } from '../background.ts';
 import { readForm } from '../form.ts';
 import { type Parameters, trimSpace } from '../parameters.ts';
@@ -24,18 +25,27 @@ export interface QueryHandlerDeps {
 
 /** `GET` and `POST /query`: parse, plan, execute, stream. */
 export function queryHandler(deps: QueryHandlerDeps): Handler {
-  return (exchange) => query(exchange, deps);
+  const all = { ...deps, memo: new Memo<Reading>() };
+  return (exchange) => query(exchange, all);
 }
 
-async function query(exchange: Exchange, deps: QueryHandlerDeps): Promise<Reply> {
+/** What a query says, and what is done with it; the same for the same text, parameters and database. */
+interface Reading {
+  readonly statements: readonly Statement[];
+  readonly plan: Plan;
+}
+
+interface Deps extends QueryHandlerDeps {
+  readonly memo: Memo<Reading>;
+}
+
+async function query(exchange: Exchange, deps: Deps): Promise<Reply> {
   const { values: parameters, files } = await readForm(exchange, deps.maxStallMs, deps.budget);
   const q = trimSpace(parameters.get('q') ?? '');
   const text = q === '' ? files.get('q') : q;
   if (text === undefined) throw new ProxyError('QUERY_MISSING', 'missing required parameter "q"');
-  const parsed = parseQuery(text, paramsOf(parameters));
-  if (!parsed.ok) throw new ProxyError('QUERY_MALFORMED', `error parsing query: ${parsed.error}`);
-  if (deps.tracing) trace(exchange, text, parsed.statements, deps.log);
-  const plan = planOf(parsed.statements, { ...deps.rules, db: parameters.get('db') ?? '' });
+  const { statements, plan } = readingOf(text, parameters, deps);
+  if (deps.tracing) trace(exchange, text, statements, deps.log);
   if (plan.kind === 'refuse') {
     throw new ProxyError('STATEMENT_REFUSED', `influx-proxy refuses this query: ${plan.reason}`);
   }
@@ -66,9 +76,21 @@ async function execute(
   return replyOf(await engine.answer(steps, { text, parameters, pretty, headers, signal }));
 }
 
+/** Throws when the text or its parameters cannot be read. */
+function readingOf(text: string, parameters: Parameters, { rules, memo }: Deps): Reading {
+  const db = parameters.get('db') ?? '';
+  const params = parameters.get('params') ?? '';
+  // With the lengths no two of them are alike, whatever a client puts into its parts.
+  return memo.of(`${db.length} ${params.length} ${db}${params}${text}`, () => {
+    const parsed = parseQuery(text, valuesOf(params));
+    if (!parsed.ok) throw new ProxyError('QUERY_MALFORMED', `error parsing query: ${parsed.error}`);
+    const { statements } = parsed;
+    return { statements, plan: planOf(statements, { ...rules, db }) };
+  });
+}
+
 /** The values of `$name` in the query. InfluxDB takes `null` and `{}` for none. */
-function paramsOf(parameters: Parameters): unknown {
-  const text = parameters.get('params') ?? '';
+function valuesOf(text: string): unknown {
   if (text === '') return undefined;
   try {
     return JSON.parse(text) ?? undefined;
@@ -80,25 +102,20 @@ function paramsOf(parameters: Parameters): unknown {
 
 function accepted({ request }: Exchange): Record<string, string> {
   const { accept, 'accept-encoding': encoding } = request.headers;
-  return {
-    ...(accept !== undefined && { accept }),
-    // InfluxDB compresses when this holds `gzip`; its bytes go to the client as they come.
-    ...(encoding?.includes('gzip') === true && { 'accept-encoding': 'gzip' }),
-  };
+  const headers: Record<string, string> = {};
+  if (accept !== undefined) headers['accept'] = accept;
+  // InfluxDB compresses when this holds `gzip`; its bytes go to the client as they come.
+  if (encoding?.includes('gzip') === true) headers['accept-encoding'] = 'gzip';
+  return headers;
 }
 
 function replyOf(answer: Answer): Reply {
   const { status, contentType, contentEncoding, errorHeader, body, backends } = answer;
-  return {
-    status,
-    body,
-    headers: {
-      'Content-Type': contentType,
-      ...(contentEncoding !== undefined && { 'Content-Encoding': contentEncoding }),
-      ...(errorHeader !== undefined && { 'X-Influxdb-Error': headerText(errorHeader) }),
-      ...(backends.length > 0 && { 'X-Influx-Proxy-Backend': backends.join(', ') }),
-    },
-  };
+  const headers: Record<string, string> = { 'Content-Type': contentType };
+  if (contentEncoding !== undefined) headers['Content-Encoding'] = contentEncoding;
+  if (errorHeader !== undefined) headers['X-Influxdb-Error'] = headerText(errorHeader);
+  if (backends.length > 0) headers['X-Influx-Proxy-Backend'] = backends.join(', ');
+  return { status, body, headers };
 }
 
 function trace(
