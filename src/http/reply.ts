@@ -48,7 +48,7 @@ export function requestIdOf(headers: IncomingHttpHeaders): string {
 }
 
 /** InfluxDB's CORS headers, which it sends only to a request that names its origin: names and values in turn. */
-export function corsHeaders({ origin }: IncomingHttpHeaders): readonly string[] {
+export function corsHeaders({ origin }: IncomingHttpHeaders): string[] {
   if (origin === undefined || origin === '') return [];
   return [
     ...['Access-Control-Allow-Origin', origin],

@@ -7,6 +7,7 @@ import { Memo } from '../core/memo.ts';
 import { Signal } from '../core/signal.ts';
 import type { Parameters } from './parameters.ts';
 import { corsHeaders, errorReply, jsonText, type Reply, requestIdOf, send } from './reply.ts';
+import type { Listener } from './server.ts';
 import { type Target, targetOf } from './targets.ts';
 
 /** One request as a handler sees it. */
@@ -73,52 +74,33 @@ export interface RouterOptions {
 /** Seconds after which a client may try again; clients of the 2.x kind wait for it. */
 const RETRY_AFTER = '1';
 
-/** Finds the handler of a request and sends what it answers. Never rejects. */
-export function router(options: RouterOptions) {
+/** Finds the handler of a request and sends what it answers. */
+export function router(options: RouterOptions): Listener {
   const targets = new Memo<Target>();
-  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  return (request, response) => {
     const url = request.url ?? '/';
     const { path, parameters } = targets.of(url, () => targetOf(url));
     const exchange = new Exchange(request, response, parameters);
     const resource = Object.hasOwn(options.routes, path) ? options.routes[path] : undefined;
     const handler = resource?.methods[request.method ?? ''];
-    const reply =
-      handler === undefined
-        ? withoutHandler(request, resource)
-        : withBody(await answer(handler, exchange, resource?.counter, options), exchange);
-    const headers = headersOf(exchange, options);
-    // Not of a 404 or 405, as on influxd.
-    if (handler !== undefined || reply.status === 200)
-      headers.push(...corsHeaders(request.headers));
-    if (handler !== undefined && reply.headers?.['Content-Type'] === undefined) {
-      headers.push('Content-Type', 'application/json');
-    }
-    // Drops what the handler left of the body: a client may read nothing before it has sent all.
-    const lingers = isStillSending(request) && (options.isClosing() || !response.shouldKeepAlive);
-    if (!request.readableEnded) request.resume();
-    try {
-      send(response, reply, headers, lingers);
-    } catch (error) {
-      logFailure(exchange, error, options.log);
-      sendFailure(exchange, headersOf(exchange, options));
+    if (handler !== undefined) void answer(handler, exchange, resource?.counter, options);
+    else {
+      const reply = withoutHandler(request, resource);
+      // Not with a 404 or 405, as on influxd.
+      const headers = reply.status === 200 ? corsHeaders(request.headers) : [];
+      respond(exchange, reply, headers, options);
     }
   };
 }
 
-/** Those of every answer: names and values in turn. Looked at late, because the proxy may be closing by now. */
-function headersOf({ request, requestId }: Exchange, options: RouterOptions): string[] {
-  const headers = ['X-Request-Id', requestId, 'Request-Id', requestId, ...options.headers()];
-  // Who was not told to continue sends no body; what comes next would be taken for it.
-  if (options.isClosing() || awaitsContinue(request)) headers.push('Connection', 'close');
-  return headers;
-}
-
+/** Never rejects. */
 async function answer(
   handler: Handler,
   exchange: Exchange,
   counter: RequestCounter | undefined,
-  { clock, log }: RouterOptions,
-): Promise<Reply> {
+  options: RouterOptions,
+): Promise<void> {
+  const { clock, log } = options;
   const startedAt = clock.monotonic();
   let reply: Reply;
   try {
@@ -127,7 +109,38 @@ async function answer(
     reply = replyTo(error, exchange, log);
   }
   counter?.add(reply.status, clock.monotonic() - startedAt);
-  return reply;
+  const headers = corsHeaders(exchange.request.headers);
+  if (reply.headers?.['Content-Type'] === undefined)
+    headers.push('Content-Type', 'application/json');
+  respond(exchange, withBody(reply, exchange), headers, options);
+}
+
+function respond(
+  exchange: Exchange,
+  reply: Reply,
+  ownHeaders: readonly string[],
+  options: RouterOptions,
+): void {
+  const { request, response } = exchange;
+  const headers = headersOf(exchange, options);
+  headers.push(...ownHeaders);
+  // Drops what the handler left of the body: a client may read nothing before it has sent all.
+  const lingers = isStillSending(request) && (options.isClosing() || !response.shouldKeepAlive);
+  if (!request.readableEnded) request.resume();
+  try {
+    send(response, reply, headers, lingers);
+  } catch (error) {
+    logFailure(exchange, error, options.log);
+    sendFailure(exchange, headersOf(exchange, options));
+  }
+}
+
+/** Those of every answer: names and values in turn. Looked at late, because the proxy may be closing by now. */
+function headersOf({ request, requestId }: Exchange, options: RouterOptions): string[] {
+  const headers = ['X-Request-Id', requestId, 'Request-Id', requestId, ...options.headers()];
+  // Who was not told to continue sends no body; what comes next would be taken for it.
+  if (options.isClosing() || awaitsContinue(request)) headers.push('Connection', 'close');
+  return headers;
 }
 
 function replyTo(error: unknown, exchange: Exchange, log: Log): Reply {

@@ -22,8 +22,8 @@ const REFUSALS: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 };
 
-/** Answers one request; never rejects. */
-export type Listener = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+/** Answers one request, now or later; what it returns is of no interest, a promise must not reject. */
+export type Listener = (request: IncomingMessage, response: ServerResponse) => unknown;
 
 /** The listening socket and its connections. */
 export class HttpServer {
@@ -36,7 +36,7 @@ export class HttpServer {
     this.#options = options;
     const listen = (request: IncomingMessage, response: ServerResponse): void => {
       this.#connections.set(request.socket, response);
-      void listener(request, response);
+      listener(request, response);
     };
     this.#server = createServer(
       {
