@@ -2,6 +2,7 @@ import { Health } from './backend/health.ts';
 import { InfluxServer } from './backend/influxdb.ts';
 import type { BackendConfig } from './config/schema.ts';
 import type { Log } from './core/log.ts';
+import type { Scavenger } from './core/scavenger.ts';
 import type { Clock } from './core/time.ts';
 import type { Replica } from './query/replica.ts';
 import { deadLetterFileOf, detachedFileOf, spillDirectoryOf } from './spill/data-dir.ts';
@@ -25,6 +26,7 @@ export interface DaemonBackendDeps {
   readonly maxQueuedBytes: number;
   readonly disk: Disk;
   readonly space: FreeSpace;
+  readonly scavenger: Scavenger;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -53,7 +55,7 @@ export class DaemonBackend {
   ) {
     const { name, config, spill, deadLetter, detachment } = parts;
     const { clock, log } = deps;
-    const server = new InfluxServer(config, clock);
+    const server = new InfluxServer(config, clock, deps.scavenger);
     const { checkInterval } = config;
     const probe = (timeoutMs: number): Promise<string> => server.ping(timeoutMs);
     const health = new Health({ name, checkInterval, probe }, clock, log);

@@ -6,6 +6,7 @@ import type { Config } from './config/schema.ts';
 import { Budget } from './core/budget.ts';
 import { invariant, messageOf } from './core/errors.ts';
 import type { Log } from './core/log.ts';
+import { Scavenger } from './core/scavenger.ts';
 import type { Clock } from './core/time.ts';
 import { lowestVersion } from './core/version.ts';
 import { metaHandler } from './http/handlers/meta.ts';
@@ -62,10 +63,13 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
     const budget = new Budget(config.proxy.maxInflightBytes);
     const space = new FreeSpace(dataDir, deps);
     await space.look();
-    const maxQueuedBytes = config.proxy.maxInflatedSize;
+    const shared = {
+      ...{ ...deps, dataDir, space },
+      maxQueuedBytes: config.proxy.maxInflatedSize,
+      scavenger: new Scavenger(),
+    };
     for (const [name, backend] of Object.entries(config.backends)) {
-      const opened = DaemonBackend.open(name, backend, { ...deps, dataDir, space, maxQueuedBytes });
-      backends.set(name, await opened);
+      backends.set(name, await DaemonBackend.open(name, backend, shared));
     }
     await reportLeftovers(dataDir, Object.keys(config.backends), deps);
     const daemon = new Daemon(config, { ...deps, backends, budget, lock, space });

@@ -1,5 +1,6 @@
 import { type Dispatcher, Pool } from 'undici';
 import { codeOf, messageOf } from '../core/errors.ts';
+import { Scavenger } from '../core/scavenger.ts';
 import type { Clock } from '../core/time.ts';
 import { AnswerReader, type ShortAnswer } from './answer-reader.ts';
 import {
@@ -38,6 +39,7 @@ const MAX_URL_FORM = 4096;
 export class InfluxServer {
   readonly #options: ServerOptions;
   readonly #clock: Clock;
+  readonly #scavenger: Scavenger;
   readonly #pool: Pool;
   readonly #pathPrefix: string;
   readonly #headers: Readonly<Record<string, string>>;
@@ -45,10 +47,11 @@ export class InfluxServer {
   readonly #textHeaders: Readonly<Record<string, string>>;
   readonly #gzipHeaders: Readonly<Record<string, string>>;
 
-  constructor(options: ServerOptions, clock: Clock) {
+  constructor(options: ServerOptions, clock: Clock, scavenger = new Scavenger()) {
     const url = new URL(options.url);
     this.#options = options;
     this.#clock = clock;
+    this.#scavenger = scavenger;
     this.#pathPrefix = url.pathname.replace(/\/+$/, '');
     this.#headers = authorizationOf(options);
     this.#textHeaders = { ...this.#headers, 'content-type': 'text/plain; charset=utf-8' };
@@ -87,7 +90,7 @@ export class InfluxServer {
    * a small query than a form, or as a form, whose length nobody bounds. Not bounded in time.
    */
   query(form: QueryForm, headers: Readonly<Record<string, string>>): QueryInFlight {
-    const query = new QueryInFlight();
+    const query = new QueryInFlight(this.#scavenger);
     const text = this.#textOf(form);
     this.#pool.dispatch(
       text.length > MAX_URL_FORM

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
+import type { Scavenger } from '../core/scavenger.ts';
 
 type Controller = Pick<Dispatcher.DispatchController, 'abort' | 'pause' | 'resume'>;
 
@@ -20,6 +21,7 @@ export interface QueryAnswer {
 export class QueryInFlight implements Dispatcher.DispatchHandler {
   /** Resolves when the first bytes of the body are there, or it has ended without any. Rejects when it breaks before. */
   readonly answer: Promise<QueryAnswer>;
+  readonly #scavenger: Scavenger;
   #status = 0;
   #headers: QueryAnswer['headers'] = {};
   readonly #chunks: Buffer[] = [];
@@ -31,7 +33,8 @@ export class QueryInFlight implements Dispatcher.DispatchHandler {
   #begin: () => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
 
-  constructor() {
+  constructor(scavenger: Scavenger) {
+    this.#scavenger = scavenger;
     const begun = new Promise<void>((resolve, reject) => {
       this.#begin = resolve;
       this.#reject = reject;
@@ -60,8 +63,12 @@ export class QueryInFlight implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
-    if (this.#body === undefined) this.#keep(chunk);
-    else if (!this.#body.push(chunk)) controller.pause();
+    if (this.#body === undefined) {
+      this.#keep(chunk);
+      return;
+    }
+    if (!this.#body.push(chunk)) controller.pause();
+    this.#scavenger.read(chunk.length);
   }
 
   onResponseEnd(): void {

@@ -6,6 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { InfluxServer } from '../../src/backend/influxdb.ts';
 import { type QueryAnswer, QueryInFlight } from '../../src/backend/query-in-flight.ts';
+import { Scavenger } from '../../src/core/scavenger.ts';
 import { systemClock } from '../../src/core/time.ts';
 import { scriptedBackend } from '../support/scripted-backend.ts';
 
@@ -148,7 +149,7 @@ test('a query too long for a URL is sent as a form', async (t) => {
 test('what is given up fails with the reason, wherever it is', async (t) => {
   const reason = new Error('enough');
   // undici asks for leave before it sends: that is where a late connection is turned away.
-  const unsent = new QueryInFlight();
+  const unsent = new QueryInFlight(new Scavenger());
   unsent.giveUp(reason);
   const aborted: unknown[] = [];
   const ignore = (): void => undefined;

@@ -88,9 +88,10 @@ async function openAnswer(): Promise<IncomingMessage> {
 }
 
 test('an answer of 100 MB to a slow client passes through little memory', async () => {
+  // What the first query takes is code.
+  answering = (response) => response.end('{}');
+  await ask(proxy.url, 'db', 'SELECT * FROM m');
   answering = writeAll;
-  // The first queries load code and grow buffers.
-  for (let times = 0; times < 2; times++) await ask(proxy.url, 'db', 'SELECT * FROM m');
   const before = residentMegabytes();
   let largest = before;
   let bytes = 0;
