@@ -89,11 +89,14 @@ function listProblems(
   const seen = new Set<string>();
   return list.flatMap((name, index) => {
     if (typeof name !== 'string') return []; // the schema's business
+    const isDefined = defined.has(name);
+    if (isDefined && !seen.has(name)) {
+      seen.add(name);
+      return [];
+    }
     const at = [...path, index];
-    if (!defined.has(name)) return [problem(at, describe(name, []), backendExpected(defined))];
-    if (seen.has(name)) return [problem(at, `"${name}" a second time`, 'each backend once')];
-    seen.add(name);
-    return [];
+    if (!isDefined) return [problem(at, describe(name, []), backendExpected(defined))];
+    return [problem(at, `"${name}" a second time`, 'each backend once')];
   });
 }
 

@@ -39,16 +39,23 @@ export class Keymap {
 /** Hands out one Route per set of backends. */
 class RouteTable {
   readonly all: Route[] = [];
-  readonly #bySet = new Map<string, Route>();
+  // By lists as they were given and by sets: few lists, for very many measurements.
+  readonly #known = new Map<string, Route>();
 
   of(names: readonly string[]): Route {
-    invariant(names.length > 0, 'a measurement that maps to no backend');
-    const backends = [...new Set(names)].sort();
+    const list = JSON.stringify(names);
+    const route = this.#known.get(list) ?? this.#ofSet([...new Set(names)].sort());
+    this.#known.set(list, route);
+    return route;
+  }
+
+  #ofSet(backends: readonly string[]): Route {
+    invariant(backends.length > 0, 'a measurement that maps to no backend');
     const set = JSON.stringify(backends);
-    const known = this.#bySet.get(set);
+    const known = this.#known.get(set);
     if (known !== undefined) return known;
     const route = Object.freeze({ id: this.all.length, backends: Object.freeze(backends) });
-    this.#bySet.set(set, route);
+    this.#known.set(set, route);
     this.all.push(route);
     return route;
   }
