@@ -1,4 +1,5 @@
-import { type Dispatcher, Pool } from 'undici';
+import type { Dispatcher } from 'undici';
+import Pool from 'undici/lib/dispatcher/pool.js';
 import { codeOf, messageOf } from '../core/errors.ts';
 import { Scavenger } from '../core/scavenger.ts';
 import type { Clock } from '../core/time.ts';
