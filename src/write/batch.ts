@@ -5,8 +5,8 @@ export interface Part {
   /** Whole lines, each ended by a newline. */
   readonly payload: Buffer;
   readonly points: number;
-  /** The payload as gzip members with nothing behind them, if there are some already. */
-  readonly gzipped?: Buffer | undefined;
+  /** The payload as gzip members with nothing behind them, if there are some or soon will be. */
+  readonly gzipped?: Promise<Buffer> | undefined;
   /** When the body of the request had been read, in clock milliseconds. */
   readonly arrivedAt: number;
   /** Room for it that is kept free in the spill of each backend of the route. */
@@ -61,10 +61,23 @@ export class Batch {
     return this.#gzipped;
   }
 
-  #gzip(): Promise<Buffer> {
-    const members = this.parts.flatMap(({ gzipped }) => gzipped ?? []);
-    if (members.length < this.parts.length) return this.#compressor.gzip(this.plain());
-    return Promise.resolve(joined(members));
+  /** Parts that have no members yet get one for those that follow one another. */
+  async #gzip(): Promise<Buffer> {
+    const members: Promise<Buffer>[] = [];
+    let plain: Part[] = [];
+    const compressPlain = (): void => {
+      if (plain.length > 0) members.push(this.#compressor.gzip(joinParts(plain)));
+      plain = [];
+    };
+    for (const part of this.parts) {
+      if (part.gzipped === undefined) plain.push(part);
+      else {
+        compressPlain();
+        members.push(part.gzipped);
+      }
+    }
+    compressPlain();
+    return joined(await Promise.all(members));
   }
 }
 

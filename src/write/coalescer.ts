@@ -7,6 +7,8 @@ import type { Verdict } from './verdict.ts';
 /** Takes batches of one backend, in the order of the calls. */
 export interface Destination {
   readonly detachment: { readonly isDetached: boolean };
+  /** It gets batches compressed. */
+  readonly gzip: boolean;
   deliver(batch: Batch): Delivery;
 }
 
@@ -29,6 +31,12 @@ export interface CoalescerOptions {
   /** Nothing is gathered and nothing on its way: it can be forgotten. */
   readonly onIdle: () => void;
 }
+
+/**
+ * Bytes from which on a part is compressed by itself as soon as it is there: beside others, and while a batch is on its way.
+ * Smaller ones are compressed together, which makes less of them.
+ */
+const EARLY_BYTES = 64 * 1024;
 
 interface Waiting {
   readonly part: Part;
@@ -65,7 +73,7 @@ export class Coalescer {
     const isMore = this.#waitingBytes + payload.length > MAX_BATCH_BYTES;
     if (isMore || this.#waitingPoints + points > this.#options.maxPoints) this.#send();
     const verdicts = new Promise<readonly Verdict[]>((resolve, reject) => {
-      this.#waiting.push({ part, resolve, reject });
+      this.#waiting.push({ part: this.#compressedEarly(part), resolve, reject });
     });
     this.#waitingPoints += points;
     this.#waitingBytes += payload.length;
@@ -73,6 +81,16 @@ export class Coalescer {
     else if (this.#underway === 0) this.#sendInThisTurn();
     else this.#cancelTimer ??= this.#clock.after(this.#options.maxWaitMs, this.#send);
     return verdicts;
+  }
+
+  #compressedEarly(part: Part): Part {
+    const { destinations, compressor } = this.#options;
+    if (part.gzipped !== undefined || part.payload.length < EARLY_BYTES) return part;
+    if (!destinations.some(({ gzip }) => gzip)) return part;
+    const gzipped = compressor.gzip(part.payload);
+    // Whoever sends the batch will know.
+    gzipped.catch(() => undefined);
+    return { ...part, gzipped };
   }
 
   /** At the end of this turn of the event loop: requests that are read in one turn leave together, and none waits longer. */

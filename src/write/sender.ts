@@ -114,6 +114,11 @@ export class Sender implements Destination, Member {
     return this.#options.maxRowLimit;
   }
 
+  /** Live requests are compressed. */
+  get gzip(): boolean {
+    return this.#options.gzip;
+  }
+
   /** The longest time that points may gather, milliseconds. */
   get interval(): number {
     return this.#options.interval;

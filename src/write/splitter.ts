@@ -16,8 +16,8 @@ export interface SplitterOptions {
   readonly routeOf: (measurement: string) => Route | undefined;
   /** Points that one part may hold on a route. */
   readonly maxPointsOf: (route: Route) => number;
-  /** What is put behind a line without a timestamp: a blank, the digits, a newline. */
-  readonly stamp: Buffer;
+  /** What is put behind every line without a timestamp: a blank, the digits, a newline. Called once, if there is one. */
+  readonly makeStamp: () => Buffer;
   /** What earlier bodies have shown of `routeOf`. */
   readonly cache: RouteCache;
 }
@@ -44,6 +44,7 @@ export class Splitter implements LineVisitor {
   readonly #options: SplitterOptions;
   readonly #cache: RouteCache;
   readonly #collectors = new Map<Route, Collector>();
+  #stamp: Buffer | undefined;
   // That of the last line, which most likely gets the next one too.
   #collector: Collector | undefined;
 
@@ -65,9 +66,14 @@ export class Splitter implements LineVisitor {
     const collector = this.#collectorOf(route ?? this.#lookUp(start, measurementEnd));
     if (collector === undefined) return;
     this.routed += 1;
-    this.routedBytes += end - start + (timed ? 1 : this.#options.stamp.length);
-    if (timed) collector.add(start, end);
-    else collector.addStamped(start, end);
+    if (timed) {
+      this.routedBytes += end + 1 - start;
+      collector.add(start, end);
+    } else {
+      this.#stamp ??= this.#options.makeStamp();
+      this.routedBytes += end - start + this.#stamp.length;
+      collector.addStamped(start, end, this.#stamp);
+    }
   }
 
   invalid(start: number, end: number, reason: string): void {
@@ -86,8 +92,8 @@ export class Splitter implements LineVisitor {
     if (route === undefined || route === this.#collector?.route) return route && this.#collector;
     this.#collector = this.#collectors.get(route);
     if (this.#collector === undefined) {
-      const { stamp, maxPointsOf } = this.#options;
-      this.#collector = new Collector(this.#body, { route, stamp, maxPoints: maxPointsOf(route) });
+      const maxPoints = this.#options.maxPointsOf(route);
+      this.#collector = new Collector(this.#body, route, maxPoints);
       this.#collectors.set(route, this.#collector);
     }
     return this.#collector;
@@ -127,20 +133,15 @@ export class Unrouted {
   }
 }
 
-interface CollectorOptions {
-  readonly route: Route;
-  readonly stamp: Buffer;
-  readonly maxPoints: number;
-}
-
 /** In the place of a range's start: the stamp. */
 const STAMP = -1;
+
+const NO_STAMP = Buffer.alloc(0);
 
 /** Gathers ranges of the body for one route. */
 class Collector {
   readonly route: Route;
   readonly #body: Buffer;
-  readonly #stamp: Buffer;
   readonly #maxPoints: number;
   readonly #full: Lines[] = [];
   // What the part consists of so far: starts and ends of ranges in turns, whole lines each.
@@ -151,11 +152,11 @@ class Collector {
   // its newline when it is the last of the body; #to counts that newline.
   #from = 0;
   #to = 0;
+  #stamp: Buffer = NO_STAMP;
 
-  constructor(body: Buffer, { route, stamp, maxPoints }: CollectorOptions) {
+  constructor(body: Buffer, route: Route, maxPoints: number) {
     this.route = route;
     this.#body = body;
-    this.#stamp = stamp;
     this.#maxPoints = maxPoints;
   }
 
@@ -168,11 +169,13 @@ class Collector {
     this.#to = end + 1;
   }
 
-  addStamped(start: number, end: number): void {
-    this.#count(end - start + this.#stamp.length);
+  /** All get the same stamp. */
+  addStamped(start: number, end: number, stamp: Buffer): void {
+    this.#stamp = stamp;
+    this.#count(end - start + stamp.length);
     this.#flushRange();
     this.#push(start, end);
-    this.#push(STAMP, STAMP + this.#stamp.length);
+    this.#push(STAMP, STAMP + stamp.length);
   }
 
   finish(): readonly Lines[] {

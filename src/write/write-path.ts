@@ -102,11 +102,13 @@ export class WritePath {
   }
 
   #splitterOf({ body, precision }: WriteRequest): Splitter {
-    const timestamp = this.#timestamper.next() / NANOSECONDS_PER[precision];
     return new Splitter(body, {
       routeOf: this.#routeOf,
       maxPointsOf: this.#maxPointsOf,
-      stamp: Buffer.from(` ${timestamp}\n`),
+      makeStamp: () => {
+        const timestamp = this.#timestamper.next() / NANOSECONDS_PER[precision];
+        return Buffer.from(` ${timestamp}\n`);
+      },
       cache: this.#routes,
     });
   }
@@ -209,7 +211,8 @@ function partOf(lines: Lines, request: WriteRequest, arrivedAt: number): Part {
 function gzippedOf({ isWholeBody, payload }: Lines, { body, gzipped }: WriteRequest) {
   // Others may have compressed it badly: it must not need more room than is reserved.
   if (!isWholeBody || gzipped === undefined || gzipped.length > payload.length) return undefined;
-  return payload.length === body.length ? gzipped : Buffer.concat([gzipped, NEWLINE_MEMBER]);
+  const isEnded = payload.length === body.length;
+  return Promise.resolve(isEnded ? gzipped : Buffer.concat([gzipped, NEWLINE_MEMBER]));
 }
 
 function tooLarge(): ProxyError {

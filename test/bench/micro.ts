@@ -89,7 +89,7 @@ function split(body: Buffer, { keymap, cache }: Installation): number {
   const splitter = new Splitter(body, {
     routeOf: (measurement) => keymap.routeOf(measurement),
     maxPointsOf: () => 10_000,
-    stamp: Buffer.from(' 1700000000000000000\n'),
+    makeStamp: () => Buffer.from(' 1700000000000000000\n'),
     cache,
   });
   scan(body, splitter);

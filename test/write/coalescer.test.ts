@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { gunzipSync } from 'node:zlib';
 import { Budget } from '../../src/core/budget.ts';
 import type { Batch } from '../../src/write/batch.ts';
 import { Coalescer, type Delivery, type Destination } from '../../src/write/coalescer.ts';
@@ -11,10 +12,17 @@ import { COMPRESSOR, partOf, TARGET } from './parts.ts';
 /** A backend that notes what it gets and answers when the test says so. */
 class Inbox implements Destination {
   readonly detachment = { isDetached: false };
+  readonly gzip: boolean;
   readonly batches: string[] = [];
+  readonly taken: Batch[] = [];
   readonly #open: { answer: (verdicts: readonly Verdict[]) => void; batch: Batch }[] = [];
 
+  constructor(gzip = true) {
+    this.gzip = gzip;
+  }
+
   deliver(batch: Batch): Delivery {
+    this.taken.push(batch);
     this.batches.push(batch.parts.map(({ payload }) => payload.toString().split(' ')[0]).join('+'));
     const verdicts = new Promise<readonly Verdict[]>((answer) => {
       this.#open.push({ answer, batch });
@@ -30,10 +38,10 @@ class Inbox implements Destination {
   }
 }
 
-function open(maxPoints = 10, maxWaitMs = 1_000) {
+function open(maxPoints = 10, maxWaitMs = 1_000, gzip = true) {
   const clock = new FakeClock();
   const budget = new Budget(1_000_000);
-  const [fast, slow] = [new Inbox(), new Inbox()];
+  const [fast, slow] = [new Inbox(gzip), new Inbox(false)];
   const seen = { idle: 0 };
   const coalescer = new Coalescer(
     {
@@ -143,4 +151,24 @@ test('each part gets its own verdict of every backend, once all have answered', 
   await clock.advance(0);
   assert.equal(seen.idle, 1, 'it can be forgotten');
   assert.equal(budget.used, 0);
+});
+
+test('large parts are compressed by themselves as they come, small ones together, all in their order', async () => {
+  const parts = [1, 9_000, 2, 3, 8_000, 9_000, 4].map((points, at) => partOf(`m${at}`, points));
+  const text = Buffer.concat(parts.map(({ payload }) => payload)).toString();
+  const batchTo = async (gzip: boolean): Promise<Batch> => {
+    const { fast, coalescer } = open(100_000, 1_000, gzip);
+    for (const part of parts) void coalescer.add(part);
+    await turn();
+    const [batch] = fast.taken;
+    assert.ok(batch !== undefined);
+    assert.equal(gunzipSync(await batch.gzipped()).toString(), text);
+    return batch;
+  };
+  const early = (batch: Batch): boolean[] =>
+    batch.parts.map(({ gzipped }) => gzipped !== undefined);
+  const isLarge = [false, true, false, false, true, true, false];
+  assert.deepEqual(early(await batchTo(true)), isLarge);
+  // No backend of the route wants it.
+  assert.deepEqual(early(await batchTo(false)), isLarge.fill(false));
 });

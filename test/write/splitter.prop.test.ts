@@ -64,7 +64,7 @@ test('the parts, the unrouted and the unparsable account for every line', () => 
       const splitter = new Splitter(bytes, {
         routeOf: (name) => KEYMAP.routeOf(name),
         maxPointsOf: () => maxPoints,
-        stamp: Buffer.from(STAMP),
+        makeStamp: () => Buffer.from(STAMP),
         cache: new RouteCache(),
       });
       scanLines(bytes, 'ns', splitter);
@@ -96,7 +96,7 @@ test('a part that is scanned again holds the points that it says', () => {
       const splitter = new Splitter(bytes, {
         routeOf: () => KEYMAP.routeOf('m'),
         maxPointsOf: () => 3,
-        stamp: Buffer.from(STAMP),
+        makeStamp: () => Buffer.from(STAMP),
         cache: new RouteCache(),
       });
       scanLines(bytes, 'ns', splitter);

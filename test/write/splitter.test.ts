@@ -12,7 +12,7 @@ function partsOf(body: string, maxPoints = 1_000): string[] {
   const splitter = new Splitter(Buffer.from(body), {
     routeOf: (name) => KEYMAP.routeOf(name),
     maxPointsOf: () => maxPoints,
-    stamp: Buffer.from(' 99\n'),
+    makeStamp: () => Buffer.from(' 99\n'),
     cache: new RouteCache(),
   });
   scanLines(Buffer.from(body), 'ns', splitter);
