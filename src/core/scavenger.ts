@@ -4,12 +4,12 @@ import { runInNewContext } from 'node:vm';
 type Collect = (options: { readonly type: 'minor' }) => void;
 
 /** Bytes of buffers that may become garbage before it is collected. */
-const STEP_BYTES = 8 * 1024 * 1024;
+const STEP_BYTES = 4 * 1024 * 1024;
 
 /**
  * Frees the buffers of what streams through. V8 looks after young objects when these fill its young generation or their buffers
- * take 32 MB: one answer of 50 MB, which makes few objects, made the process grow by as much; now by 10 MB. A look at what is
- * young takes less than a millisecond for each 8 MB.
+ * take 32 MB: one answer of 50 MB, which makes few objects, made the process grow by as much; now by 5 to 10 MB. A look at what is
+ * young takes less than a millisecond for each 4 MB.
  */
 export class Scavenger {
   #bytes = 0;
