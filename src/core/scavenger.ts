@@ -8,8 +8,8 @@ const STEP_BYTES = 4 * 1024 * 1024;
 
 /**
  * Frees the buffers of what streams through. V8 looks after young objects when these fill its young generation or their buffers
- * take 32 MB: one answer of 50 MB, which makes few objects, made the process grow by as much; now by 5 to 10 MB. A look at what is
- * young takes less than a millisecond for each 4 MB.
+ * take 32 MB: one answer of 50 MB, which makes few objects, made the process grow by as much; now by 5 to 10 MB, for no more
+ * CPU time than before.
  */
 export class Scavenger {
   #bytes = 0;
