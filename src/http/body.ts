@@ -3,7 +3,6 @@ import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { Budget } from '../core/budget.ts';
 import { codeOf, messageOf, ProxyError } from '../core/errors.ts';
-import { freeNow } from '../core/free.ts';
 import { claimedBytes, inflateSmall, isPlainMember } from './gzip.ts';
 
 interface Incoming {
@@ -157,20 +156,13 @@ function collect(source: Readable, limit: number, budget: Budget): Promise<Lease
       }
     };
     const finish = (): void => {
-      resolve({ bytes: joined(chunks), release });
+      const [only] = chunks;
+      const bytes = only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks);
+      resolve({ bytes, release });
     };
     // After the end there is no error any more. `once` would cost a closure more for each.
     source.on('data', take).on('end', finish).on('error', fail);
   });
-}
-
-/** The chunks are gone afterwards: V8 would keep some 10 MB of them, more with larger bodies, and look for them often. */
-function joined(chunks: readonly Buffer[]): Buffer {
-  const [only] = chunks;
-  if (only !== undefined && chunks.length === 1) return only;
-  const bytes = Buffer.concat(chunks);
-  freeNow(chunks);
-  return bytes;
 }
 
 function tooLarge(): ProxyError {
