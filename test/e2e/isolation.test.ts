@@ -29,6 +29,31 @@ test('queries that take long hold up neither writes nor probes', async (t) => {
   await Promise.all(queries);
 });
 
+test('a form of megabytes takes memory only while its query is read', async (t) => {
+  const backend = await scriptedBackend(t);
+  const config = {
+    backends: { a: { url: backend.url, db: 'x' } },
+    keymaps: { _default_: ['a'] },
+  };
+  const env = { NODE_OPTIONS: '--max-old-space-size=64' };
+  const proxy = await startProxy(t, config, { env });
+  const junk = ' '.repeat(8_000_000);
+  // Queries and databases that are pieces of a long text, and each of them another one.
+  for (let at = 0; at < 40; at++) {
+    const q = `SELECT v FROM measurement_${at}`;
+    const params = `{"value_${at}":"the value of a parameter"}`;
+    const [body, status] = [
+      [`db=somebodys_database_${at}&q=${q}&junk=${junk}`, 200],
+      [`db=${at}&q=${junk}${q}`, 200],
+      [`db=${at}&q=${q}&params=${params}&junk=${junk}`, 200],
+      [`db=somebodys_database_${at}&q=SELECT v FROM other..measurement_${at}&junk=${junk}`, 400],
+    ][at % 4] as [string, number];
+    const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
+    const answer = await proxy.request('/query', { method: 'POST', headers, body });
+    assert.equal(answer.status, status, answer.text);
+  }
+});
+
 test('a body of nothing but errors costs little and holds up nobody', async (t) => {
   const [a, b] = [await scriptedBackend(t), await scriptedBackend(t)];
   const env = { NODE_OPTIONS: '--max-old-space-size=128' };

@@ -81,11 +81,15 @@ function readingOf(text: string, parameters: Parameters, { rules, memo }: Deps):
   const db = parameters.get('db') ?? '';
   const params = parameters.get('params') ?? '';
   // With the lengths no two of them are alike, whatever a client puts into its parts.
-  return memo.of(`${db.length} ${params.length} ${db}${params}${text}`, () => {
-    const parsed = parseQuery(text, valuesOf(params));
+  const lengths = `${db.length} ${params.length} `;
+  const key = `${lengths}${db}${params}${text}`;
+  return memo.of(key, () => {
+    // Pieces of the key: of a piece of a form V8 would keep the whole form, which may be megabytes.
+    const kept = key.slice(lengths.length);
+    const parsed = parseQuery(kept.slice(db.length + params.length), valuesOf(params));
     if (!parsed.ok) throw new ProxyError('QUERY_MALFORMED', `error parsing query: ${parsed.error}`);
     const { statements } = parsed;
-    return { statements, plan: planOf(statements, { ...rules, db }) };
+    return { statements, plan: planOf(statements, { ...rules, db: kept.slice(0, db.length) }) };
   });
 }
 
