@@ -6,9 +6,12 @@ const SLOTS = 32 * 1024;
 /** So that a search meets a free slot soon. */
 const MAX_NAMES = SLOTS / 2;
 
+/** Slots that a search looks at: a client could choose its names so that all of them meet in one. */
+const MAX_SEARCH = 64;
+
 const MAX_TOTAL_BYTES = 1024 * 1024;
 
-/** Longer names are looked up anew each time. */
+/** Longer names are looked up anew each time, and so are those that find no slot. */
 const MAX_NAME_BYTES = 1024;
 
 const FREE = -1;
@@ -29,7 +32,8 @@ export class RouteCache {
 
   /** The route of the measurement body[start, end), if it is known. */
   get(body: Buffer, start: number, end: number): Route | undefined {
-    return this.#routes[this.#slotOf(body, start, end)];
+    const slot = this.#slotOf(body, start, end);
+    return slot === undefined ? undefined : this.#routes[slot];
   }
 
   set(body: Buffer, start: number, end: number, route: Route): void {
@@ -37,6 +41,7 @@ export class RouteCache {
     if (length > MAX_NAME_BYTES) return;
     if (this.#count === MAX_NAMES || this.#used + length > MAX_TOTAL_BYTES) this.#clear();
     const slot = this.#slotOf(body, start, end);
+    if (slot === undefined) return;
     this.#routes[slot] = route;
     if (this.#starts[slot] !== FREE) return;
     this.#starts[slot] = this.#used;
@@ -45,13 +50,14 @@ export class RouteCache {
     this.#count += 1;
   }
 
-  /** Where the name is, or the free slot where it would be. */
-  #slotOf(body: Buffer, start: number, end: number): number {
-    let slot = hashOf(body, start, end) & (SLOTS - 1);
-    while (this.#starts[slot] !== FREE && !this.#isAt(slot, body, start, end)) {
-      slot = (slot + 1) & (SLOTS - 1);
+  /** Where the name is, or the free slot where it would be; undefined: neither is near. */
+  #slotOf(body: Buffer, start: number, end: number): number | undefined {
+    const first = hashOf(body, start, end) & (SLOTS - 1);
+    for (let at = first; at < first + MAX_SEARCH; at++) {
+      const slot = at & (SLOTS - 1);
+      if (this.#starts[slot] === FREE || this.#isAt(slot, body, start, end)) return slot;
     }
-    return slot;
+    return undefined;
   }
 
   #isAt(slot: number, body: Buffer, start: number, end: number): boolean {

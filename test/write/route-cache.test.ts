@@ -55,3 +55,23 @@ test('names that are long or take much memory do no harm', () => {
     assert.equal(cache.get(bytes, 0, bytes.length)?.id, bytes.length > 1024 ? undefined : id);
   }
 });
+
+/** FNV-1a, as the cache folds it into its slots. */
+function slotOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(name)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return (hash ^ (hash >>> 15)) & 0x7fff;
+}
+
+test('names that a client chose to meet in one slot are not looked for among all of them', () => {
+  const cache = new RouteCache();
+  const slots = Array.from({ length: 3_000_000 }, (_, id) => slotOf(`m${id}`));
+  const names = slots.flatMap((slot, id) => (slot === 7 ? [Buffer.from(`m${id}`)] : []));
+  assert.ok(names.length > 80, `${names.length} names`);
+  for (const [id, name] of names.entries()) cache.set(name, 0, name.length, routeOf(id));
+  const known = names.map((name) => cache.get(name, 0, name.length)?.id);
+  assert.deepEqual(
+    known,
+    names.map((_, id) => (id < 64 ? id : undefined)),
+  );
+});
