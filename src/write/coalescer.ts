@@ -86,7 +86,8 @@ export class Coalescer {
   #compressedEarly(part: Part): Part {
     const { destinations, compressor } = this.#options;
     if (part.gzipped !== undefined || part.payload.length < EARLY_BYTES) return part;
-    if (!destinations.some(({ gzip }) => gzip)) return part;
+    // A batch that none waits for compressed is gone, and its memory given back, before it is.
+    if (!destinations.some(({ gzip, detachment }) => gzip && !detachment.isDetached)) return part;
     const gzipped = compressor.gzip(part.payload);
     // Whoever sends the batch will know.
     gzipped.catch(() => undefined);

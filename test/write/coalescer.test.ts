@@ -11,14 +11,15 @@ import { COMPRESSOR, partOf, TARGET } from './parts.ts';
 
 /** A backend that notes what it gets and answers when the test says so. */
 class Inbox implements Destination {
-  readonly detachment = { isDetached: false };
+  readonly detachment: { readonly isDetached: boolean };
   readonly gzip: boolean;
   readonly batches: string[] = [];
   readonly taken: Batch[] = [];
   readonly #open: { answer: (verdicts: readonly Verdict[]) => void; batch: Batch }[] = [];
 
-  constructor(gzip = true) {
+  constructor(gzip = true, isDetached = false) {
     this.gzip = gzip;
+    this.detachment = { isDetached };
   }
 
   deliver(batch: Batch): Delivery {
@@ -38,10 +39,10 @@ class Inbox implements Destination {
   }
 }
 
-function open(maxPoints = 10, maxWaitMs = 1_000, gzip = true) {
+function open(maxPoints = 10, maxWaitMs = 1_000, fast = new Inbox()) {
   const clock = new FakeClock();
   const budget = new Budget(1_000_000);
-  const [fast, slow] = [new Inbox(gzip), new Inbox(false)];
+  const slow = new Inbox(false);
   const seen = { idle: 0 };
   const coalescer = new Coalescer(
     {
@@ -156,8 +157,8 @@ test('each part gets its own verdict of every backend, once all have answered', 
 test('large parts are compressed by themselves as they come, small ones together, all in their order', async () => {
   const parts = [1, 9_000, 2, 3, 8_000, 9_000, 4].map((points, at) => partOf(`m${at}`, points));
   const text = Buffer.concat(parts.map(({ payload }) => payload)).toString();
-  const batchTo = async (gzip: boolean): Promise<Batch> => {
-    const { fast, coalescer } = open(100_000, 1_000, gzip);
+  const batchTo = async (fast: Inbox): Promise<Batch> => {
+    const { coalescer } = open(100_000, 1_000, fast);
     for (const part of parts) void coalescer.add(part);
     await turn();
     const [batch] = fast.taken;
@@ -168,7 +169,9 @@ test('large parts are compressed by themselves as they come, small ones together
   const early = (batch: Batch): boolean[] =>
     batch.parts.map(({ gzipped }) => gzipped !== undefined);
   const isLarge = [false, true, false, false, true, true, false];
-  assert.deepEqual(early(await batchTo(true)), isLarge);
+  assert.deepEqual(early(await batchTo(new Inbox())), isLarge);
   // No backend of the route wants it.
-  assert.deepEqual(early(await batchTo(false)), isLarge.fill(false));
+  isLarge.fill(false);
+  assert.deepEqual(early(await batchTo(new Inbox(false))), isLarge);
+  assert.deepEqual(early(await batchTo(new Inbox(true, true))), isLarge);
 });
