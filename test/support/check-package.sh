@@ -17,6 +17,11 @@ if ! grep -qF "$expected" "$work/version"; then
   echo "the packed influx-proxy --version says '$(cat "$work/version")' instead of $expected" >&2
   exit 1
 fi
+# Read when the daemon starts, and no module that could be missed by name.
+node --input-type=module -e "
+  const { PlainLines } = await import('$work/package/dist/src/lineprotocol/plain-lines.js');
+  new PlainLines();"
+
 if tar -tzf "$tarball" | grep -E '^package/(test|src|dist/test|node_modules)/'; then
   echo 'these do not belong into the package' >&2
   exit 1
