@@ -18,6 +18,7 @@ interface Exports {
 
 /** Node's types leave out what is part of no ECMAScript. */
 declare const WebAssembly: {
+  readonly validate: (code: Buffer) => boolean;
   readonly Module: new (code: Buffer) => object;
   readonly Instance: new (module: object) => { readonly exports: unknown };
 };
@@ -41,14 +42,20 @@ export class PlainLines {
   // The piece is of the body, from here on.
   #base = 0;
 
-  constructor() {
-    const module = new WebAssembly.Module(readFileSync(CODE));
+  private constructor(code: Buffer) {
+    const module = new WebAssembly.Module(code);
     this.#code = new WebAssembly.Instance(module).exports as Exports;
     const { memory, TEXT_BYTES, LINES, LINE_BYTES } = this.#code;
     this.#text = Buffer.from(memory.buffer);
     this.#lines = new Int32Array(memory.buffer, LINES.value);
     this.#textBytes = TEXT_BYTES.value;
     this.#stride = LINE_BYTES.value / WORD_BYTES;
+  }
+
+  /** Undefined on a processor without the instructions that it needs: on x86-64, SSE4.1. */
+  static open(): PlainLines | undefined {
+    const code = readFileSync(CODE);
+    return WebAssembly.validate(code) ? new PlainLines(code) : undefined;
   }
 
   /** Takes up the piece of the body in which a line begins at `from`; returns where it ends, perhaps within a line. */

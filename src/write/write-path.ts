@@ -3,7 +3,7 @@ import type { Budget } from '../core/budget.ts';
 import type { Clock } from '../core/time.ts';
 import { ProxyError } from '../core/errors.ts';
 import { NANOSECONDS_PER, type Precision } from '../lineprotocol/precision.ts';
-import { LineScanner } from '../lineprotocol/scanner.ts';
+import type { LineScanner } from '../lineprotocol/scanner.ts';
 import type { Counters } from '../metrics/counters.ts';
 import type { Keymap, Route } from '../routing/keymap.ts';
 import type { Admission, Need } from './admission.ts';
@@ -29,6 +29,7 @@ export interface WriteRequest {
 }
 
 export interface WritePathDeps {
+  readonly scanner: LineScanner;
   readonly keymap: Keymap;
   readonly senders: ReadonlyMap<string, Sender>;
   readonly admission: Admission;
@@ -60,7 +61,6 @@ export class WritePath {
   readonly #coalescers = new Map<string, Coalescer>();
   readonly #timestamper: Timestamper;
   readonly #suspects: Suspects;
-  readonly #scanner = new LineScanner();
   readonly #routes = new RouteCache();
   readonly #deps: WritePathDeps;
   readonly #routeOf = (measurement: string): Route | undefined =>
@@ -88,7 +88,7 @@ export class WritePath {
     const { admission, clock } = this.#deps;
     const arrivedAt = clock.now();
     const splitter = this.#splitterOf(request);
-    const pieces = this.#scanner.scan(request.body, request.precision, splitter);
+    const pieces = this.#deps.scanner.scan(request.body, request.precision, splitter);
     while (this.#scanForOneTurn(pieces, splitter)) await clock.sleep(0, NEVER);
     const loads = this.#loadsOf(splitter, request, arrivedAt);
     const needs = loads.map(needOf);

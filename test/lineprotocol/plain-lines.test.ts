@@ -1,14 +1,20 @@
 import { strict as assert } from 'node:assert';
+import { execFile } from 'node:child_process';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { LineScan } from '../../src/lineprotocol/line-scan.ts';
 import { PlainLines } from '../../src/lineprotocol/plain-lines.ts';
+
+const SCANNER = new URL('../../src/lineprotocol/scanner.js', import.meta.url).href;
 
 const VISITOR = {
   point: (): void => undefined,
   invalid: (): void => undefined,
 };
 
-const plainLines = new PlainLines();
+const found = PlainLines.open();
+assert.ok(found !== undefined, 'a processor without SSE4.1 runs no tests of the fast path');
+const plainLines = found;
 
 /** Whether the fast path takes all of the body, and leaves none of it to the general path. */
 function isPlain(body: string): boolean {
@@ -60,4 +66,19 @@ test('what needs a closer look is left to the general path', () => {
     `m,tag=${'x'.repeat(64_000)} v=1 17`,
   ];
   for (const line of lines) assert.equal(isPlain(line), false, line.slice(0, 100));
+});
+
+test('a processor without the instructions of the fast path scans all the same', async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    '--no-enable-sse4-1',
+    '--input-type=module',
+    '--eval',
+    `const { LineScanner } = await import(${JSON.stringify(SCANNER)});
+     const scanner = new LineScanner();
+     const seen = [];
+     const visitor = { point: (start) => seen.push(start), invalid: (start) => seen.push(-start) };
+     Array.from(scanner.scan(Buffer.from('m v=1\\nm v=\\nm v=2'), 'ns', visitor));
+     console.log(scanner.isSlow, seen.join());`,
+  ]);
+  assert.equal(stdout, 'true 0,-6,11\n');
 });

@@ -20,7 +20,7 @@ fi
 # Read when the daemon starts, and no module that could be missed by name.
 node --input-type=module -e "
   const { PlainLines } = await import('$work/package/dist/src/lineprotocol/plain-lines.js');
-  new PlainLines();"
+  PlainLines.open();"
 
 if tar -tzf "$tarball" | grep -E '^package/(test|src|dist/test|node_modules)/'; then
   echo 'these do not belong into the package' >&2

@@ -3,6 +3,7 @@ import { Health } from '../../src/backend/health.ts';
 import { Budget } from '../../src/core/budget.ts';
 import { ProxyError } from '../../src/core/errors.ts';
 import type { Log } from '../../src/core/log.ts';
+import { LineScanner } from '../../src/lineprotocol/scanner.ts';
 import { Counters } from '../../src/metrics/counters.ts';
 import { Keymap } from '../../src/routing/keymap.ts';
 import { DeadLetter } from '../../src/spill/dead-letter.ts';
@@ -76,6 +77,7 @@ export class Proxy {
     const admission = new Admission(keymap.routes, senders);
     this.#statements = new StatementPath({ senders, admission });
     this.writePath = new WritePath({
+      scanner: new LineScanner(),
       ...{ keymap, senders, admission },
       // Nothing inline: what is compressed may end in any order.
       compressor: new Compressor({ level: plan.gzipLevel, inlineBytes: 0 }),

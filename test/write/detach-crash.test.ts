@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { Health } from '../../src/backend/health.ts';
 import { Budget } from '../../src/core/budget.ts';
+import { LineScanner } from '../../src/lineprotocol/scanner.ts';
 import { Counters } from '../../src/metrics/counters.ts';
 import { Keymap } from '../../src/routing/keymap.ts';
 import { detachedFileOf } from '../../src/spill/data-dir.ts';
@@ -45,6 +46,7 @@ class Bench {
     for (const name of NAMES) this.#senders.set(name, await this.#openSender(name));
     const keymap = new Keymap({ _default_: NAMES });
     const writePath = new WritePath({
+      scanner: new LineScanner(),
       keymap,
       senders: this.#senders,
       admission: new Admission(keymap.routes, this.#senders),
