@@ -28,9 +28,9 @@ const CODE = new URL('./plain-lines.wasm', import.meta.url);
 const WORD_BYTES = 4;
 
 /**
- * The fast path: finds plain lines, piece by piece of a body. Plain are nearly all lines of real clients: valid, no
- * backslash, no odd blanks. It never takes a line that the general path refuses or reads otherwise. The pieces are copied
- * into a memory of its own, half a megabyte.
+ * The fast path: finds plain lines, piece by piece of a body. Plain are nearly all lines of real clients: valid, no odd
+ * blanks, no backslash but in tag values. It never takes a line that the general path refuses or reads otherwise. The pieces
+ * are copied into a memory of its own, half a megabyte.
  */
 export class PlainLines {
   readonly #code: Exports;

@@ -131,6 +131,24 @@ const name = fc.oneof(
   fc.stringMatching(/^[a-z"][a-z0-9"_-]{0,20}$/),
   fc.constantFrom('a', 'a2', 'ab', 'a=', '\t', '\t\t'),
 );
+const escaped = fc.constantFrom(
+  'a',
+  'b',
+  '\\\\',
+  '\\ ',
+  '\\,',
+  '\\=',
+  '\\"',
+  '"',
+  ' ',
+  '\\a',
+  '\\\n',
+  '\n',
+  ',',
+  '=',
+);
+const escapes = fc.array(escaped, { maxLength: 6 }).map((parts) => parts.join(''));
+const tagValue = fc.oneof(name, escapes);
 const digits = fc.stringMatching(/^[0-9]{1,26}$/);
 const value = fc.oneof(
   digits,
@@ -157,11 +175,12 @@ const value = fc.oneof(
     '""',
   ),
   fc.stringMatching(/^"[a-z ,="\n]{0,20}"x?$/),
+  escapes.map((text) => `"${text}"`),
 );
 const nearlyPlain = fc
   .record({
     measurement: name,
-    tags: fc.array(fc.tuple(name, name), { maxLength: 6 }),
+    tags: fc.array(fc.tuple(name, tagValue), { maxLength: 6 }),
     fields: fc.array(fc.tuple(name, value), { minLength: 1, maxLength: 4 }),
     time: fc.option(fc.tuple(fc.constantFrom('', '-', ' '), digits).map((parts) => parts.join(''))),
   })

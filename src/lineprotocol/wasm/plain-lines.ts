@@ -19,7 +19,7 @@ const MARGIN_BYTES: u32 = 64;
 const STOPS: u32 = TEXT_BYTES + 1 + MARGIN_BYTES;
 const STOP_BYTES: u32 = 4;
 
-export const LINES: u32 = (STOPS + (TEXT_BYTES + 2) * STOP_BYTES + 3) & ~3;
+export const LINES: u32 = (STOPS + (TEXT_BYTES + 3) * STOP_BYTES + 3) & ~3;
 export const LINE_BYTES: u32 = 16;
 
 const TAB: u32 = 0x09;
@@ -72,9 +72,11 @@ export function index(length: u32): void {
       stop += STOP_BYTES;
     }
   }
-  // One stop more, at which no plain line goes on.
+  // Two stops more, of which no plain line gets past the first.
   store<u8>(length, BACKSLASH);
+  store<u8>(length + 1, NEWLINE);
   store<u32>(stop, length);
+  store<u32>(stop, length + 1, STOP_BYTES);
   unused = STOPS;
 }
 
@@ -126,10 +128,21 @@ function nameStop(stop: u32): u32 {
   return stop;
 }
 
+/** The first stop from `stop` on that ends a tag's value: neither a quote does nor a separator behind a backslash. */
+function tagValueStop(stop: u32): u32 {
+  for (; byteOf(stop) == QUOTE || byteOf(stop) == BACKSLASH; stop += STOP_BYTES) {
+    const next = stop + STOP_BYTES;
+    if (byteOf(stop) == QUOTE || !isEmpty(stop, next)) continue;
+    if (byteOf(next) != SPACE && byteOf(next) != COMMA && byteOf(next) != EQUALS) break;
+    stop = next;
+  }
+  return stop;
+}
+
 /**
  * Reads the line at `start`, of which `stop` is the first stop, and stores it at `line`; returns its last stop, the
- * newline, or 0 when it is not plain: valid, no backslash, no odd blanks, as are nearly all lines of real clients. A line
- * that the general path would refuse or read otherwise is never plain.
+ * newline, or 0 when it is not plain: valid, no odd blanks, no backslash but in tag values, as are nearly all lines of real
+ * clients. A line that the general path would refuse or read otherwise is never plain.
  */
 function plainLine(start: u32, stop: u32, line: u32, timeDigits: u32, timeHead: u32): u32 {
   const head = <u32>load<u8>(start);
@@ -144,7 +157,7 @@ function plainLine(start: u32, stop: u32, line: u32, timeDigits: u32, timeHead: 
     if (byteOf(key) != EQUALS || isEmpty(stop, key)) return 0;
     if (tags > 0 && isAscending) isAscending = isBelow(last, stop, key);
     last = stop;
-    stop = nameStop(key + STOP_BYTES);
+    stop = tagValueStop(key + STOP_BYTES);
     if (isEmpty(key, stop)) return 0;
   }
   if (byteOf(stop) != SPACE || tags >= MANY_TAGS) return 0;
