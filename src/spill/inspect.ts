@@ -10,8 +10,10 @@ import { minus, NOTHING, plus, type Totals } from './totals.ts';
 
 /** Payload bytes that are read at once: a few records. */
 const READ_BYTES = 1024 * 1024;
-/** A running proxy may delete a segment, or move the cursor to a new one, while we look. It rarely does so again. */
-const MAX_LOOKS = 20;
+/** A running proxy may delete a segment while we look, and on a fast disk does so again and again: each look is a short one then. */
+const MAX_LOOKS = 1000;
+/** It may also move the cursor to a new segment, but rarely each time: after so many looks the cursor is lost. */
+const MAX_UNSAVED_LOOKS = 20;
 
 /** What is undelivered in a spill, as it was at one moment. */
 export interface SpillSummary extends Totals {
@@ -99,14 +101,16 @@ async function* inspectSegment(
 
 /** `undefined`: there is no spill. */
 async function look(directory: string, disk: Disk): Promise<Backlog | undefined> {
-  for (let looks = 1; ; looks++) {
+  let unsaved = 0;
+  for (let looks = 0; looks < MAX_LOOKS; looks++) {
     if ((await unlessGone(disk.list(directory))) === undefined) return undefined;
     const backlog = await unlessGone(recover(directory, { disk, log: SILENT }));
+    // A file went meanwhile: the proxy has got on.
+    if (backlog === undefined) continue;
     // A cursor that fits none of the segments: one that has moved on since these were listed, or a lost one.
-    if (backlog !== undefined && (backlog.isSaved || looks >= MAX_LOOKS)) return backlog;
-    if (looks >= MAX_LOOKS)
-      throw new ProxyError('SPILL_FAILED', `${directory} changes faster than it can be read`);
+    if (backlog.isSaved || ++unsaved === MAX_UNSAVED_LOOKS) return backlog;
   }
+  throw new ProxyError('SPILL_FAILED', `${directory} changes faster than it can be read`);
 }
 
 async function unlessGone<T>(attempt: Promise<T>): Promise<T | undefined> {
