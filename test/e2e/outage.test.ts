@@ -85,7 +85,7 @@ test('outages', async (t) => {
     const load = new Load(t, proxy);
     for (let hangs = 0; hangs < 2; hangs++) {
       await load.more(50);
-      b.pause();
+      await b.pause();
       await load.more(200);
       assert.ok(load.slowestMs < PROMPT_MS, `a write took ${load.slowestMs} ms`);
       await proxy.waitFor(({ backends }) => backends['b']?.state === 'catching up');

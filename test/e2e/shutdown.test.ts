@@ -34,7 +34,7 @@ test('SIGTERM under load', async (t) => {
     const proxy = await startProxy(t, pairConfig([a.url, b.url], { spillAfter: 10_000 }));
     const load = new Load(t, proxy, 8);
     await load.more(40);
-    b.pause();
+    await b.pause();
     await eventually('all writers wait for the backend that hangs', async () => {
       const before = load.acknowledged;
       await proxy.meta();

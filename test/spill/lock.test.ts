@@ -6,6 +6,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { systemClock } from '../../src/core/time.ts';
 import { DirectoryLock } from '../../src/spill/lock.ts';
+import { stopped } from '../support/child.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const HOLDER = path.join(import.meta.dirname, 'lock-holder.js');
@@ -68,6 +69,8 @@ test('a process that is stopped still has the lock', async (t) => {
   const directory = await tempDir(t);
   const { child } = await holder(t, directory);
   child.kill('SIGSTOP');
+  assert.ok(child.pid !== undefined);
+  await stopped(child.pid);
   await assertLocked(directory);
   await end(child, 'SIGKILL');
   await assertFree(directory);

@@ -1,6 +1,8 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from './eventually.ts';
 import { onProcessEnd } from './process-end.ts';
 
 /** What is kept of a child's output, for the message of a failure. */
@@ -64,6 +66,16 @@ export class Child {
     this.#process.kill(signal);
   }
 
+  /** SIGSTOP; resolves once nothing of it runs. */
+  async pause(): Promise<void> {
+    this.signal('SIGSTOP');
+    await stopped(this.pid);
+  }
+
+  resume(): void {
+    this.signal('SIGCONT');
+  }
+
   /** Asks it to end (SIGTERM) and waits. Throws, having killed it, when it has not ended within `deadlineMs`. */
   async stop(deadlineMs = 30_000): Promise<number> {
     this.signal('SIGTERM');
@@ -80,4 +92,17 @@ export class Child {
     this.signal('SIGKILL');
     await this.#exited;
   }
+}
+
+/**
+ * Resolves once all threads of a process that was sent SIGSTOP have stopped: the signal reaches one of them first, and
+ * on a busy machine the others go on working for a while. State `T` in proc(5), after the name in parentheses.
+ */
+export async function stopped(pid: number): Promise<void> {
+  const folder = `/proc/${pid}/task`;
+  await eventually(`a stop of process ${pid}`, async () => {
+    const threads = await readdir(folder);
+    const stats = await Promise.all(threads.map((id) => readFile(`${folder}/${id}/stat`, 'utf8')));
+    return stats.every((stat) => stat.slice(stat.lastIndexOf(')') + 2).startsWith('T'));
+  });
 }

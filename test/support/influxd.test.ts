@@ -34,7 +34,7 @@ test('what influxd acknowledged survives SIGKILL and a start on the same port', 
 
 test('a paused influxd answers nothing until it is resumed', async (t) => {
   const influxd = await startInfluxd(t);
-  influxd.pause();
+  await influxd.pause();
   const late = influxd.query('', 'SHOW DATABASES');
   const first = await Promise.race([late, new Promise((resolve) => setTimeout(resolve, 200))]);
   assert.equal(first, undefined);

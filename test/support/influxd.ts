@@ -77,13 +77,13 @@ export class Influxd {
     if (this.isRunning) await this.#child?.kill();
   }
 
-  /** It accepts connections (the kernel does) and answers nothing. */
-  pause(): void {
-    this.#child?.signal('SIGSTOP');
+  /** Once it resolves, it accepts connections (the kernel does) and answers nothing. */
+  async pause(): Promise<void> {
+    await this.#child?.pause();
   }
 
   resume(): void {
-    this.#child?.signal('SIGCONT');
+    this.#child?.resume();
   }
 
   async createDatabase(db: string): Promise<void> {
