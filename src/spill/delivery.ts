@@ -2,44 +2,19 @@ import { codeOf } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { type Cursor, saveCursor } from './cursor.ts';
 import type { Disk } from './disk.ts';
+import { FinishedSegments } from './finished-segments.ts';
 import { keepDamage } from './quarantine.ts';
+import type { Recovered } from './recovery.ts';
 import type { Segment } from './segment.ts';
 import { type DamagedRegion, type FoundRecord, SegmentReader } from './segment-reader.ts';
+import { type Position, type StoredRecord, storedRecords } from './stored-record.ts';
 import { minus, NOTHING, plus, type Totals } from './totals.ts';
-import type { RecordFields } from './record.ts';
-
-/** Where a record ends, and what of its segment is delivered once it is. Only the spill looks inside. */
-export interface Position {
-  readonly segment: Segment;
-  readonly end: number;
-  readonly delivered: Totals;
-}
-
-export interface StoredRecord extends RecordFields {
-  readonly sequence: number;
-  readonly payload: Buffer;
-  readonly position: Position;
-}
 
 export interface DeliveryDeps {
   readonly disk: Disk;
   readonly log: Log;
   /** Lets go of the segment being written; false while appends are under way. */
   readonly tryDetach: () => Promise<boolean>;
-}
-
-/** What recovery found on disk. */
-export interface Backlog {
-  readonly directory: string;
-  /** Oldest first. The position of the first undelivered byte is in the first of them. */
-  readonly segments: Segment[];
-  readonly offset: number;
-  /** Wholly delivered, oldest first; their files are to be deleted. */
-  readonly finished: Segment[];
-  /** Of the cursor: no record up to this one is needed. */
-  readonly sequence: number;
-  /** The cursor on disk agrees with all this. */
-  readonly isSaved: boolean;
 }
 
 /**
@@ -53,23 +28,25 @@ export class Delivery {
   readonly #segments: Segment[];
   // Invariant: everything before this byte of the first segment is delivered.
   #offset: number;
+  // No record up to this one is needed any more.
   #sequence: number;
-  // Invariant: older than all in #segments. Deleted in order, so that a crash never leaves an old one without the
-  // newer ones, which would be sent again on top of newer data.
-  readonly #finished: Segment[];
+  // Invariant: older than all in #segments.
+  readonly #finished: FinishedSegments;
+  // The cursor on disk says what the two above say.
   #isSaved: boolean;
   #damaged = 0;
   // How often in a row what comes next could not be read.
   #unreadable = 0;
 
-  constructor(backlog: Backlog, deps: DeliveryDeps) {
+  constructor(recovered: Recovered, deps: DeliveryDeps) {
+    const { directory, segments, offset, finished, sequence, isSaved } = recovered;
     this.#deps = deps;
-    this.#directory = backlog.directory;
-    this.#segments = backlog.segments;
-    this.#offset = backlog.offset;
-    this.#finished = backlog.finished;
-    this.#sequence = backlog.sequence;
-    this.#isSaved = backlog.isSaved;
+    this.#directory = directory;
+    this.#segments = [...segments];
+    this.#offset = offset;
+    this.#finished = new FinishedSegments(directory, finished, deps);
+    this.#sequence = sequence;
+    this.#isSaved = isSaved;
   }
 
   /** Brings the disk up to date after opening. What fails now is done by a later peek or ack. */
@@ -100,9 +77,8 @@ export class Delivery {
 
   /** What all segments occupy on disk, delivered parts included. */
   get fileBytes(): number {
-    let bytes = 0;
+    let bytes = this.#finished.fileBytes;
     for (const segment of this.#segments) bytes += segment.fileBytes;
-    for (const segment of this.#finished) bytes += segment.fileBytes;
     return bytes;
   }
 
@@ -118,11 +94,11 @@ export class Delivery {
       this.#leaveFinished();
       const front = this.#segments[0];
       if (front === undefined || this.#offset >= front.end) {
-        if (this.#finished.some(isUnclean)) throw new Error('rejected records cannot be deleted');
+        if (this.#finished.isUnclean) throw new Error('rejected records cannot be deleted');
         return [];
       }
       const records = await this.#readOrLose(front, maxBytes);
-      if (records.length > 0) return positioned(records, front, front.delivered);
+      if (records.length > 0) return storedRecords(records, front, front.delivered);
     }
   }
 
@@ -141,7 +117,7 @@ export class Delivery {
       const records = await SegmentReader.with(this.#deps.disk, from.segment, (reader) =>
         reader.records(from.offset, maxBytes),
       );
-      return positioned(records, from.segment, from.delivered);
+      return storedRecords(records, from.segment, from.delivered);
     } catch {
       return [];
     }
@@ -151,7 +127,7 @@ export class Delivery {
     const index = this.#segments.indexOf(position.segment);
     const isNews = index > 0 || (index === 0 && position.end > this.#offset);
     if (isNews) {
-      this.#finished.push(...this.#segments.splice(0, index));
+      this.#finished.add(...this.#segments.splice(0, index));
       this.#moveTo(position.segment, position);
       this.#sequence = Math.max(this.#sequence, sequence);
     }
@@ -167,19 +143,20 @@ export class Delivery {
 
   /** There are files that nobody needs: they could not be deleted when it was their turn. */
   get hasLeftovers(): boolean {
-    return this.#finished.length > 0 || (this.#isDelivered && this.#segments.length > 0);
+    return !this.#finished.isEmpty || (this.#isDelivered && this.#segments.length > 0);
   }
 
   /** Deletes what is not needed any more. A file that cannot be deleted now is tried again later. */
   async reclaim(): Promise<void> {
     this.#leaveFinished();
-    // The segment that the cursor names goes last: see #finished.
-    if ((await this.#deleteFinished()) && this.#isDelivered && (await this.#deps.tryDetach())) {
-      // Between the answer and here an append may have started a segment; what was there is done all the same.
-      this.#finished.push(...this.#segments.splice(0, this.#offsetIsAtEnd ? 1 : 0));
-      this.#offset = 0;
-      await this.#deleteFinished();
-    }
+    if (!(await this.#finished.delete()) || !this.#isDelivered) return;
+    // The segment that the cursor names goes last. An append that comes meanwhile starts a new one behind it.
+    const [last] = this.#segments;
+    if (last === undefined || !(await this.#deps.tryDetach())) return;
+    this.#segments.shift();
+    this.#finished.add(last);
+    this.#offset = 0;
+    await this.#finished.delete();
   }
 
   get #isDelivered(): boolean {
@@ -187,12 +164,7 @@ export class Delivery {
   }
 
   get #isUnclean(): boolean {
-    return this.#finished.some(isUnclean) || this.#segments.some(isUnclean);
-  }
-
-  get #offsetIsAtEnd(): boolean {
-    const front = this.#segments[0];
-    return front !== undefined && this.#offset >= front.end;
+    return this.#finished.isUnclean || this.#segments.some((segment) => segment.isUnclean);
   }
 
   get #hasUnread(): boolean {
@@ -214,32 +186,36 @@ export class Delivery {
       front.delivered = front.total;
       if (next === undefined) return;
       this.#segments.shift();
-      this.#finished.push(front);
+      this.#finished.add(front);
       this.#offset = 0;
     }
   }
 
-  async #readOrLose(front: Segment, maxBytes: number): Promise<FoundRecord[]> {
+  /** None: there was damage at the offset, which is behind it now. */
+  async #readOrLose(front: Segment, maxBytes: number): Promise<readonly FoundRecord[]> {
+    const found = await this.#recordsOrDamage(front, maxBytes);
+    this.#unreadable = 0;
+    if (Array.isArray(found)) return found;
+    await this.#passDamage(front, found);
+    return [];
+  }
+
+  /** A file that is gone is damage as a whole; one that cannot be read becomes so after some attempts. */
+  async #recordsOrDamage(front: Segment, maxBytes: number): Promise<FoundRecord[] | DamagedRegion> {
     const offset = this.#offset;
     try {
-      const { disk } = this.#deps;
-      const found = await SegmentReader.with(disk, front, async (reader) => {
-        const records = await reader.records(offset, maxBytes);
-        if (records.length > 0) return records;
-        const region = await reader.damagedRegion(offset);
-        if (reader.hasUnreadable && ++this.#unreadable < MAX_READ_ATTEMPTS) {
+      return await SegmentReader.with(this.#deps.disk, front, async (reader) => {
+        const found = await reader.recordsOrDamage(offset, maxBytes);
+        const isDamage = !Array.isArray(found);
+        if (isDamage && reader.hasUnreadable && ++this.#unreadable < MAX_READ_ATTEMPTS) {
           throw new Error(`EIO: ${front.file} cannot be read at ${offset}`);
         }
-        return region;
+        return found;
       });
-      this.#unreadable = 0;
-      if (Array.isArray(found)) return found;
-      await this.#passDamage(front, found);
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
-      await this.#passDamage(front, { start: offset, end: front.end, totals: front.total });
+      return { start: offset, end: front.end, totals: front.total };
     }
-    return [];
   }
 
   async #passDamage(front: Segment, region: DamagedRegion): Promise<void> {
@@ -263,7 +239,7 @@ export class Delivery {
     } catch {
       // A full disk must not keep us from freeing it. Deleting what lies behind is safe without the cursor: a
       // cursor whose segment is gone means the oldest one that is left.
-      await this.#deleteFinished();
+      await this.#finished.delete();
       await this.#save();
     }
     await this.reclaim();
@@ -295,59 +271,7 @@ export class Delivery {
     await saveCursor(this.#deps.disk, this.#directory, cursor);
     this.#isSaved = true;
   }
-
-  /** False when a file could not be deleted. */
-  async #deleteFinished(): Promise<boolean> {
-    for (let segment = this.#finished[0]; segment !== undefined; segment = this.#finished[0]) {
-      try {
-        await this.#deleteFile(segment);
-      } catch (error) {
-        const { file } = segment;
-        this.#deps.log.warn({ err: error, file }, 'cannot delete a delivered spill segment');
-        return false;
-      }
-      this.#finished.shift();
-    }
-    return true;
-  }
-
-  /** Synced one by one, which keeps the order of the deletions across a power cut. */
-  async #deleteFile({ file, isEvidence }: Segment): Promise<void> {
-    const { disk } = this.#deps;
-    try {
-      if (isEvidence) await disk.rename(file, `${file}.bad`);
-      else await disk.remove(file);
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
-    }
-    await disk.syncDirectory(this.#directory);
-  }
 }
 
 /** Failures to read that make a bad sector: a disk, or its cable, may be away for a while and come back with everything. */
 const MAX_READ_ATTEMPTS = 10;
-
-const isUnclean = (segment: Segment): boolean => segment.isUnclean;
-
-/** `before`: what of the segment is delivered once the first of the records is next. */
-function positioned(
-  records: readonly FoundRecord[],
-  segment: Segment,
-  before: Totals,
-): StoredRecord[] {
-  let delivered = before;
-  return records.map(({ header, payload, end }) => {
-    const { kind, points, db, rp, precision, sequence } = header;
-    delivered = plus(delivered, { records: 1, points, bytes: payload.length });
-    return {
-      kind,
-      points,
-      db,
-      rp,
-      precision,
-      sequence,
-      payload,
-      position: { segment, end, delivered },
-    };
-  });
-}

@@ -1,9 +1,8 @@
 import { codeOf, ProxyError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import type { Backlog } from './delivery.ts';
 import { type Disk, readOnly } from './disk.ts';
 import type { RecordFields } from './record.ts';
-import { recover } from './recovery.ts';
+import { recover, type Recovered } from './recovery.ts';
 import type { Segment } from './segment.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { minus, NOTHING, plus, type Totals } from './totals.ts';
@@ -46,9 +45,9 @@ const SILENT: Log = { error: ignore, warn: ignore, info: ignore, debug: ignore }
 
 /** A look at a spill that changes nothing in it, whether a proxy runs on it or not. */
 export async function summarizeSpill(directory: string, disk: Disk): Promise<SpillSummary> {
-  const backlog = await look(directory, readOnly(disk));
-  if (backlog === undefined) return { ...NOTHING, files: 0, fileBytes: 0, damagedFiles: 0 };
-  const { segments, finished } = backlog;
+  const found = await look(directory, readOnly(disk));
+  if (found === undefined) return { ...NOTHING, files: 0, fileBytes: 0, damagedFiles: 0 };
+  const { segments, finished } = found;
   const files = [...finished, ...segments];
   const names = await disk.list(directory);
   return {
@@ -65,10 +64,10 @@ export async function summarizeSpill(directory: string, disk: Disk): Promise<Spi
  */
 export async function* inspectSpill(directory: string, disk: Disk): AsyncIterable<Inspected> {
   const safe = readOnly(disk);
-  const backlog = await look(directory, safe);
-  if (backlog === undefined) return;
-  for (const [index, segment] of backlog.segments.entries())
-    yield* inspectSegment(segment, index === 0 ? backlog.offset : 0, safe);
+  const found = await look(directory, safe);
+  if (found === undefined) return;
+  for (const [index, segment] of found.segments.entries())
+    yield* inspectSegment(segment, index === 0 ? found.offset : 0, safe);
 }
 
 async function* inspectSegment(
@@ -79,10 +78,7 @@ async function* inspectSegment(
   for (let next = from; next < segment.end;) {
     const offset = next;
     const found = await unlessGone(
-      SegmentReader.with(disk, segment, async (reader) => {
-        const records = await reader.records(offset, READ_BYTES);
-        return records.length > 0 ? records : reader.damagedRegion(offset);
-      }),
+      SegmentReader.with(disk, segment, (reader) => reader.recordsOrDamage(offset, READ_BYTES)),
     );
     if (found === undefined) return;
     if (Array.isArray(found)) {
@@ -100,15 +96,15 @@ async function* inspectSegment(
 }
 
 /** `undefined`: there is no spill. */
-async function look(directory: string, disk: Disk): Promise<Backlog | undefined> {
+async function look(directory: string, disk: Disk): Promise<Recovered | undefined> {
   let unsaved = 0;
   for (let looks = 0; looks < MAX_LOOKS; looks++) {
     if ((await unlessGone(disk.list(directory))) === undefined) return undefined;
-    const backlog = await unlessGone(recover(directory, { disk, log: SILENT }));
+    const found = await unlessGone(recover(directory, { disk, log: SILENT }));
     // A file went meanwhile: the proxy has got on.
-    if (backlog === undefined) continue;
+    if (found === undefined) continue;
     // A cursor that fits none of the segments: one that has moved on since these were listed, or a lost one.
-    if (backlog.isSaved || ++unsaved === MAX_UNSAVED_LOOKS) return backlog;
+    if (found.isSaved || ++unsaved === MAX_UNSAVED_LOOKS) return found;
   }
   throw new ProxyError('SPILL_FAILED', `${directory} changes faster than it can be read`);
 }

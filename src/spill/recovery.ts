@@ -1,13 +1,26 @@
 import path from 'node:path';
 import type { Log } from '../core/log.ts';
 import { type Cursor, loadCursor } from './cursor.ts';
-import type { Backlog } from './delivery.ts';
 import { type Disk, DRAFT_SUFFIX } from './disk.ts';
 import { FOOTER_BYTES, FOOTER_MAGIC } from './footer.ts';
 import { decodeHeader, MIN_HEADER_BYTES } from './record.ts';
 import { type Segment, segmentOf } from './segment.ts';
 import { SegmentReader, type Walk } from './segment-reader.ts';
 import { NOTHING, plus, type Totals } from './totals.ts';
+
+/** What is on disk of a spill that nobody has opened yet. */
+export interface Recovered {
+  readonly directory: string;
+  /** Oldest first. The position of the first undelivered byte is in the first of them. */
+  readonly segments: readonly Segment[];
+  readonly offset: number;
+  /** Wholly delivered, oldest first; their files are to be deleted. */
+  readonly finished: readonly Segment[];
+  /** Of the cursor: no record up to this one is needed. */
+  readonly sequence: number;
+  /** The cursor on disk agrees with all this. */
+  readonly isSaved: boolean;
+}
 
 /** Read at once when looking whether a tail is nothing but zeros. */
 const TAIL_BYTES = 256 * 1024;
@@ -29,7 +42,7 @@ const OLDEST: Start = { index: 0, offset: 0, delivered: NOTHING };
  * Finds out what is undelivered. It reads each complete segment's footer, and the headers of at most a few others.
  * Damage is left for the reader to meet, only a torn tail is cut off; nothing else is changed or deleted here.
  */
-export async function recover(directory: string, deps: RecoveryDeps): Promise<Backlog> {
+export async function recover(directory: string, deps: RecoveryDeps): Promise<Recovered> {
   const names = await deps.disk.list(directory);
   await removeDrafts(directory, names, deps.disk);
   const segments = names
@@ -64,7 +77,7 @@ export async function recover(directory: string, deps: RecoveryDeps): Promise<Ba
  * One more than any sequence number that may have been given out, or that names a file: a new segment must come behind
  * every one that is there, also behind an empty one that could not be deleted and that the cursor names.
  */
-export function nextSequenceAfter({ segments, finished, sequence }: Backlog): number {
+export function nextSequenceAfter({ segments, finished, sequence }: Recovered): number {
   const last = [...finished, ...segments].map(({ firstSequence, lastSequence }) =>
     Math.max(firstSequence, lastSequence),
   );

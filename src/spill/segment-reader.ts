@@ -80,6 +80,12 @@ export class SegmentReader {
     return this.#decodeAll(await this.#withWholePayload(bytes, offset), offset, maxBytes);
   }
 
+  /** As `records`, or the damage that is at `offset`. */
+  async recordsOrDamage(offset: number, maxBytes: number): Promise<FoundRecord[] | DamagedRegion> {
+    const records = await this.records(offset, maxBytes);
+    return records.length > 0 ? records : this.damagedRegion(offset);
+  }
+
   /** The damage at `offset`. Its end is where reading can go on. */
   async damagedRegion(offset: number): Promise<DamagedRegion> {
     const header = await this.#headerAt(offset);

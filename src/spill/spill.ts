@@ -1,14 +1,13 @@
 import { invariant, messageOf, ProxyError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { Appender } from './appender.ts';
-import { Delivery, type StoredRecord } from './delivery.ts';
+import { Delivery } from './delivery.ts';
 import type { Disk } from './disk.ts';
 import { type RecordFields, recordProblem } from './record.ts';
 import { nextSequenceAfter, recover } from './recovery.ts';
+import type { StoredRecord } from './stored-record.ts';
 import { plus, type Totals } from './totals.ts';
 import { Turnstile } from './turnstile.ts';
-
-export type { StoredRecord } from './delivery.ts';
 
 export interface SpillOptions {
   readonly directory: string;
@@ -57,12 +56,12 @@ export class Spill {
     const { directory, maxBytes, segmentBytes } = options;
     return orSpillFailed(`cannot open the spill in ${directory}`, async () => {
       await deps.disk.makeDirectory(directory);
-      const backlog = await recover(directory, deps);
+      const recovered = await recover(directory, deps);
       const appender = new Appender(
         {
           directory,
           segmentBytes: Math.min(segmentBytes, Math.ceil(maxBytes / 4)),
-          nextSequence: nextSequenceAfter(backlog),
+          nextSequence: nextSequenceAfter(recovered),
         },
         {
           ...deps,
@@ -72,7 +71,7 @@ export class Spill {
         },
       );
       const tryDetach = (): Promise<boolean> => appender.tryDetach();
-      const delivery = new Delivery(backlog, { ...deps, tryDetach });
+      const delivery = new Delivery(recovered, { ...deps, tryDetach });
       await delivery.settle();
       return new Spill(options, appender, delivery);
     });

@@ -6,7 +6,8 @@ import { invariant, ProxyError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Clock } from '../core/time.ts';
 import type { DeadLetter } from '../spill/dead-letter.ts';
-import type { Spill, StoredRecord } from '../spill/spill.ts';
+import type { Spill } from '../spill/spill.ts';
+import type { StoredRecord } from '../spill/stored-record.ts';
 import { deadPointsOf } from './dead-points.ts';
 import { type Failure, findRefused, type Found, type Rejection } from './refusals.ts';
 

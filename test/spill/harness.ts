@@ -1,7 +1,8 @@
 import { strict as assert } from 'node:assert';
 import type { Log } from '../../src/core/log.ts';
 import { type Disk, nodeDisk } from '../../src/spill/disk.ts';
-import { type RecordDraft, Spill, type StoredRecord } from '../../src/spill/spill.ts';
+import { type RecordDraft, Spill } from '../../src/spill/spill.ts';
+import type { StoredRecord } from '../../src/spill/stored-record.ts';
 import { fakeLog } from '../support/fake-log.ts';
 
 export const DIRECTORY = '/spill';
