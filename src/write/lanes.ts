@@ -1,10 +1,10 @@
-import type { WriteBody } from '../backend/influxdb.ts';
-import type { Outcome, StatementOutcome } from '../backend/outcome.ts';
+import type { Outcome } from '../backend/outcome.ts';
 import { invariant } from '../core/errors.ts';
 import { Tally } from '../core/tally.ts';
 import { joinParts, orderKey, type Part } from './batch.ts';
 import { Lane } from './lane.ts';
 import { type Failure, isRejection, judge, type Rejection } from './refusals.ts';
+import type { Requests } from './requests.ts';
 import { type AnyShipment, type BatchShipment, StatementShipment } from './shipment.ts';
 import { STORED, type Verdict } from './verdict.ts';
 
@@ -14,9 +14,7 @@ export interface LanesOptions {
   readonly maxRowLimit: number;
 }
 
-export interface LanesDeps {
-  readonly send: (body: WriteBody) => Promise<Outcome>;
-  readonly execute: (form: string) => Promise<StatementOutcome>;
+export interface LanesDeps extends Requests {
   /** It is with the backend, or refused by it: it needs no room in the spill any more. */
   readonly onAnswered: (shipment: AnyShipment) => void;
   /** A success for what was surrendered meanwhile, and is on disk as this record. */

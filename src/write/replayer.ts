@@ -1,7 +1,6 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import type { WriteBody } from '../backend/influxdb.ts';
-import type { Outcome, StatementOutcome } from '../backend/outcome.ts';
+import type { Outcome } from '../backend/outcome.ts';
 import { invariant, ProxyError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Clock } from '../core/time.ts';
@@ -10,6 +9,7 @@ import type { Spill } from '../spill/spill.ts';
 import type { StoredRecord } from '../spill/stored-record.ts';
 import { deadPointsOf } from './dead-points.ts';
 import { type Failure, findRefused, type Found, type Rejection } from './refusals.ts';
+import type { Requests } from './requests.ts';
 
 const inflate = promisify(gunzip);
 
@@ -38,11 +38,9 @@ export interface ReplayerOptions {
   readonly spillAfter: number;
 }
 
-export interface ReplayerDeps {
+export interface ReplayerDeps extends Requests {
   readonly spill: Spill;
   readonly deadLetter: DeadLetter;
-  readonly send: (body: WriteBody) => Promise<Outcome>;
-  readonly execute: (form: string) => Promise<StatementOutcome>;
   readonly clock: Clock;
   readonly log: Log;
 }

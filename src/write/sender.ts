@@ -1,6 +1,5 @@
 import type { Health } from '../backend/health.ts';
-import type { WriteBody } from '../backend/influxdb.ts';
-import type { Outcome, StatementOutcome } from '../backend/outcome.ts';
+import type { StatementOutcome } from '../backend/outcome.ts';
 import { ProxyError } from '../core/errors.ts';
 import { InOrder } from '../core/in-order.ts';
 import type { Log } from '../core/log.ts';
@@ -16,7 +15,8 @@ import { deadPointsOf } from './dead-points.ts';
 import type { Detachment } from './detachment.ts';
 import { Lanes } from './lanes.ts';
 import type { Failure } from './refusals.ts';
-import { type Moved, Replayer } from './replayer.ts';
+import { type Moved, Replayer, type Step } from './replayer.ts';
+import { reported, type Requests } from './requests.ts';
 import { type AnyShipment, BatchShipment, StatementShipment } from './shipment.ts';
 import type { RefusedLines, StatementVerdict } from './verdict.ts';
 
@@ -33,10 +33,7 @@ export interface SenderOptions {
   readonly maxQueuedBytes: number;
 }
 
-export interface SenderDeps {
-  readonly send: (body: WriteBody) => Promise<Outcome>;
-  /** `form`: the parameters of `/query`, urlencoded, less the database. */
-  readonly execute: (form: string) => Promise<StatementOutcome>;
+export interface SenderDeps extends Requests {
   readonly health: Health;
   readonly spill: Spill;
   readonly deadLetter: DeadLetter;
@@ -67,22 +64,21 @@ export class Sender implements Destination, Member {
   // Settles when the newest record is on disk, or could not be put there.
   #lastAppend: Promise<void> = Promise.resolve();
   readonly #stop = new AbortController();
+  readonly #requests: Requests;
   readonly #replayer: Replayer;
   #replaying: Promise<void> = Promise.resolve();
   readonly #options: SenderOptions;
   readonly #deps: SenderDeps;
 
   constructor(options: SenderOptions, deps: SenderDeps) {
-    const send = (body: WriteBody): Promise<Outcome> => this.#send(body);
     this.#options = options;
     this.#deps = deps;
-    const execute = (form: string): Promise<StatementOutcome> => this.#execute(form);
-    this.#replayer = new Replayer(options, { ...deps, send, execute });
+    this.#requests = reported(deps, deps.health);
+    this.#replayer = new Replayer(options, { ...deps, ...this.#requests });
     const isComplete = deps.spill.isEmpty && !deps.detachment.isDetached;
     this.#phase = isComplete ? 'live' : 'catching up';
     this.#lanes = new Lanes(options, {
-      send,
-      execute,
+      ...this.#requests,
       onAnswered: ({ reservedBytes }) => {
         deps.spill.release(reservedBytes);
       },
@@ -188,15 +184,8 @@ export class Sender implements Destination, Member {
 
   /** Runs a statement at once, whatever is under way: for one that neither deletes points nor minds being repeated. */
   executeNow(form: string): Promise<StatementOutcome> {
-    if (!this.#deps.health.isDown) return this.#execute(form);
+    if (!this.#deps.health.isDown) return this.#requests.execute(form);
     return Promise.resolve({ kind: 'failed', reason: 'down' });
-  }
-
-  async #execute(form: string): Promise<StatementOutcome> {
-    const outcome = await this.#deps.execute(form);
-    if (outcome.kind === 'failed') this.#deps.health.failed(outcome.reason);
-    else this.#deps.health.answered();
-    return outcome;
   }
 
   /**
@@ -259,15 +248,6 @@ export class Sender implements Destination, Member {
     });
   }
 
-  async #send(body: WriteBody): Promise<Outcome> {
-    const answer = await this.#deps.send(body);
-    const isWorthRepeating = answer.kind === 'refused' && answer.scope === 'once';
-    const outcome = isWorthRepeating ? await this.#deps.send(body) : answer;
-    if (outcome.kind === 'failed') this.#deps.health.failed(outcome.reason);
-    else this.#deps.health.answered();
-    return outcome;
-  }
-
   /**
    * What has no outcome yet goes to the spill, in order. After a live request that failed, the backend is left alone for a
    * while, as after a replay that failed.
@@ -300,6 +280,7 @@ export class Sender implements Destination, Member {
     );
   }
 
+  /** Until the backend is complete, detached, or the proxy stops. `failure`: of the live request that it begins after. */
   async #replay(failure?: Failure): Promise<void> {
     let failures = 0;
     if (failure !== undefined) await this.#pause(failure, this.#delayAfter(failure, failures++));
@@ -310,27 +291,38 @@ export class Sender implements Destination, Member {
         return;
       }
       if (!this.#lanes.isQuiet) continue;
-      if (this.#deps.spill.isEmpty && this.#appends.pending === 0) {
-        // No await between the look and the change: no batch can come between.
-        this.#phase = 'live';
-        this.#deps.log.info({ backend: this.name }, 'backend is complete');
-        this.#lanes.release();
-        return;
-      }
+      if (this.#tryGoLive()) return;
       await this.#deps.health.whenUp(this.#options.rewriteInterval, this.#stop.signal);
       if (this.detachment.isDetached) return;
-      const start = this.#deps.clock.monotonic();
-      const step = await this.#replayer.step(this.#stop.signal);
-      if (step.kind === 'failed') {
-        this.#catchUp('replay failed');
-        const delay = this.#delayAfter(step, failures++);
-        const { reason } = step;
-        this.#deps.log.warn({ backend: this.name, reason, delay }, 'replay failed');
-        await this.#pause(step, delay);
-      } else failures = 0;
-      if (step.kind === 'idle') await this.#lastAppend;
-      if (step.kind === 'moved') this.#closeIn(step, this.#deps.clock.monotonic() - start);
+      const step = await this.#step();
+      if (step.kind !== 'failed') {
+        failures = 0;
+        continue;
+      }
+      this.#catchUp('replay failed');
+      const delay = this.#delayAfter(step, failures++);
+      const { reason } = step;
+      this.#deps.log.warn({ backend: this.name, reason, delay }, 'replay failed');
+      await this.#pause(step, delay);
     }
+  }
+
+  /** No await between the look and the change: no batch can come between. */
+  #tryGoLive(): boolean {
+    if (!this.#deps.spill.isEmpty || this.#appends.pending > 0) return false;
+    this.#phase = 'live';
+    this.#deps.log.info({ backend: this.name }, 'backend is complete');
+    this.#lanes.release();
+    return true;
+  }
+
+  async #step(): Promise<Step> {
+    const { clock } = this.#deps;
+    const start = clock.monotonic();
+    const step = await this.#replayer.step(this.#stop.signal);
+    if (step.kind === 'idle') await this.#lastAppend;
+    if (step.kind === 'moved') this.#closeIn(step, clock.monotonic() - start);
+    return step;
   }
 
   /** When it has just taken as much as is left now, in half of the time that a batch may wait. */
