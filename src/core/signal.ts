@@ -7,10 +7,19 @@ export class Signal {
     return this.#aborted;
   }
 
+  /** Never throws: what a listener throws is a bug of its own, which ends the process as with an AbortSignal. */
   abort(): void {
     if (this.#aborted) return;
     this.#aborted = true;
-    for (const listener of this.#listeners) listener();
+    for (const listener of this.#listeners) {
+      try {
+        listener();
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
     this.#listeners.clear();
   }
 

@@ -30,3 +30,22 @@ test('a signal does not tell who has left, be it while it tells another one', ()
   signal.abort();
   assert.deepEqual(told, ['there']);
 });
+
+test('a listener that throws keeps nobody from being told, and does not fail who aborts', async (t) => {
+  const signal = new Signal();
+  const bug = new Error('BUG');
+  const uncaught = new Promise<Error>((resolve) => {
+    process.setUncaughtExceptionCaptureCallback(resolve);
+  });
+  t.after(() => {
+    process.setUncaughtExceptionCaptureCallback(null);
+  });
+  const told: string[] = [];
+  signal.onAbort(() => {
+    throw bug;
+  });
+  signal.onAbort(() => told.push('next'));
+  signal.abort();
+  assert.deepEqual(told, ['next']);
+  assert.equal(await uncaught, bug, 'the process would end');
+});
