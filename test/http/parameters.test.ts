@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseParameters, trimSpace } from '../../src/http/parameters.ts';
+import { cpuMsOf } from '../support/cpu-time.ts';
 
 test('parameters are read by the rules of the net/url package of Go', () => {
   const check = (text: string, expected: Record<string, string>): void => {
@@ -100,9 +101,9 @@ test('q is trimmed as Go does, not as JavaScript does', () => {
 
 test('a megabyte of blanks within a query costs no more than its length', () => {
   const text = `a${' '.repeat(2 ** 20)}b`;
-  const startedAt = performance.now();
-  assert.equal(trimSpace(` ${text} `), text);
-  const elapsedMs = performance.now() - startedAt;
+  const ms = cpuMsOf(() => {
+    assert.equal(trimSpace(` ${text} `), text);
+  });
   // Quadratic time would be an hour.
-  assert.ok(elapsedMs < 1000, `${elapsedMs} ms`);
+  assert.ok(ms < 1000, `${ms} ms`);
 });
