@@ -95,9 +95,9 @@ export class ScriptedBackend {
   }
 
   /** Resolves once `count` requests (not pings) have come whole. */
-  async received(count: number, deadlineMs = 10_000): Promise<Recorded[]> {
+  async received(count: number): Promise<Recorded[]> {
     const isThere = (): boolean => this.requests.length >= count;
-    await eventually(`${count} requests`, isThere, { deadlineMs, intervalMs: 5 });
+    await eventually(`${count} requests`, isThere, { intervalMs: 5 });
     return this.requests;
   }
 
@@ -127,23 +127,30 @@ export class ScriptedBackend {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname } = new URL(request.url ?? '/', this.url);
     const isPing = pathname === '/ping';
-    const planned = isPing ? this.ping : this.#nextStep(pathname);
-    if (planned === 'reset early') {
+    if (this.#planned(pathname) === 'reset early') {
+      this.#take(pathname);
       request.socket.resetAndDestroy();
       return;
     }
     const rawBody = await bodyOf(request);
     if (rawBody === undefined) return;
     const recorded = record(request, rawBody);
+    // Together: who counts the requests and then changes the script knows which of them are answered by the new one.
+    const taken = this.#take(pathname);
     if (isPing) this.pings++;
     else this.requests.push(recorded);
-    const step = typeof planned === 'function' ? await planned(recorded) : planned;
+    const step = typeof taken === 'function' ? await taken(recorded) : taken;
     await this.#perform(step, request, response);
   }
 
-  #nextStep(path: string): Step | Handler {
-    const step = this.#script.length > 1 ? this.#script.shift() : this.#script[0];
-    return step ?? healthyStep({ path });
+  #planned(path: string): Step | Handler {
+    return path === '/ping' ? this.ping : (this.#script[0] ?? healthyStep({ path }));
+  }
+
+  #take(path: string): Step | Handler {
+    const step = this.#planned(path);
+    if (path !== '/ping' && this.#script.length > 1) this.#script.shift();
+    return step;
   }
 
   async #perform(step: Step, request: IncomingMessage, response: ServerResponse): Promise<void> {
