@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../src/core/errors.ts';
 
 export interface EventuallyOptions {
-  /** Default 10,000. */
+  /** Default 30,000: it is only how long a failure takes. */
   readonly deadlineMs?: number;
   /** Default 20. */
   readonly intervalMs?: number;
@@ -17,7 +17,7 @@ export async function eventually<T>(
   probe: () => T | Promise<T>,
   options: EventuallyOptions = {},
 ): Promise<Exclude<T, undefined | false>> {
-  const deadlineMs = options.deadlineMs ?? 10_000;
+  const deadlineMs = options.deadlineMs ?? 30_000;
   const end = performance.now() + deadlineMs;
   let last = 'not yet';
   do {

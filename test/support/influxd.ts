@@ -57,14 +57,10 @@ export class Influxd {
     if (this.isRunning) throw new Error('influxd is running already');
     const child = await Child.start('influxd', ['-config', this.#configPath]);
     this.#child = child;
-    await eventually(
-      `influxd on port ${this.port}`,
-      async () => {
-        if (!child.isRunning) throw new GiveUp(`influxd ended:\n${child.stderr}`);
-        return (await httpRequest(`${this.url}/ping`, { timeoutMs: 1_000 })).status === 204;
-      },
-      { deadlineMs: 30_000 },
-    );
+    await eventually(`influxd on port ${this.port}`, async () => {
+      if (!child.isRunning) throw new GiveUp(`influxd ended:\n${child.stderr}`);
+      return (await httpRequest(`${this.url}/ping`, { timeoutMs: 1_000 })).status === 204;
+    });
   }
 
   /** SIGTERM, and waits for its end. */

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 export interface RawOptions {
   /** Ends the exchange when true of all that came so far; without it, it ends when the server closes. */
   readonly until?: (received: string) => boolean;
-  /** Default 5,000; then it throws, with what had come. */
+  /** Default 30,000; then it throws, with what had come. */
   readonly timeoutMs?: number;
   /** Closes our sending side after the last byte. */
   readonly halfClose?: boolean;
@@ -27,7 +27,7 @@ export function rawExchange(
     };
     const timer = setTimeout(() => {
       finish(new Error(`no end of the answer; so far: ${JSON.stringify(received)}`));
-    }, options.timeoutMs ?? 5_000);
+    }, options.timeoutMs ?? 30_000);
     socket.setEncoding('latin1').on('data', (text: string) => {
       received += text;
       if (options.until?.(received) === true) finish();
