@@ -1,10 +1,8 @@
 import { strict as assert } from 'node:assert';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { after, test } from 'node:test';
 import { CleanupStack } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';
+import { HttpServer, started } from '../support/http-server.ts';
 import { startProxy } from '../support/proxy.ts';
 import { scriptedBackend } from '../support/scripted-backend.ts';
 import { ask } from './query-client.ts';
@@ -40,7 +38,7 @@ test('a read runs to its end while the client has its answer already', async (t)
   const { opened, open } = gate();
   let asked = 0;
   let answered = 0;
-  const server = createServer((request, response) => {
+  const server = new HttpServer((request, response) => {
     request.resume();
     if (request.url === '/ping') {
       response.writeHead(204).end();
@@ -51,16 +49,10 @@ test('a read runs to its end while the client has its answer already', async (t)
     response.once('finish', () => answered++);
     void opened.then(() => response.end(Buffer.alloc(32 * 1024 * 1024, ' ')));
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const { port } = server.address() as AddressInfo;
+  const { url } = await started(t, server);
   const reading = await startProxy(t, {
     proxy: { db: 'db', interval: 0 },
-    backends: { slow: { url: `http://127.0.0.1:${port}`, db: 'db' } },
+    backends: { slow: { url, db: 'db' } },
     keymaps: { _default_: ['slow'] },
   });
   await reading.waitFor((meta) => meta.backends['slow']?.up === true);

@@ -1,17 +1,11 @@
 import { strict as assert } from 'node:assert';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import {
-  createServer,
-  get,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { get, type IncomingMessage, type ServerResponse } from 'node:http';
 import { after, test } from 'node:test';
 import { CleanupStack } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';
+import { HttpServer, started } from '../support/http-server.ts';
 import { startProxy } from '../support/proxy.ts';
 import { ask } from './query-client.ts';
 
@@ -40,17 +34,6 @@ function serve(request: IncomingMessage, response: ServerResponse): void {
   });
 }
 
-async function startServer(): Promise<Server> {
-  const server = createServer(serve);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  cleanup.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return server;
-}
-
 function writeAll(response: ServerResponse, chunks = CHUNKS): void {
   const next = (): void => {
     for (;;) {
@@ -67,9 +50,9 @@ function writeAll(response: ServerResponse, chunks = CHUNKS): void {
   next();
 }
 
-const { port } = (await startServer()).address() as AddressInfo;
+const { url } = await started(cleanup, new HttpServer(serve));
 const proxy = await startProxy(cleanup, {
-  backends: { a: { url: `http://127.0.0.1:${port}`, db: 'db' } },
+  backends: { a: { url, db: 'db' } },
   keymaps: { _default_: ['a'] },
 });
 await proxy.waitFor(({ backends }) => backends['a']?.up === true);

@@ -1,10 +1,9 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import type { Cleanup } from './cleanup.ts';
 import { eventually } from './eventually.ts';
+import { HttpServer, started } from './http-server.ts';
 
 /** One answer over HTTP. */
 export interface Answer {
@@ -55,33 +54,25 @@ export function healthyStep(request: Pick<Recorded, 'path'>): Step {
  * A real HTTP server that answers by script, one step a request, the last step again and again; without a script
  * it is well. `/ping` is apart: it answers `backend.ping` (204), and is counted, not recorded.
  */
-export async function scriptedBackend(
+export function scriptedBackend(
   t: Cleanup,
   ...script: (Step | Handler)[]
 ): Promise<ScriptedBackend> {
-  const backend = new ScriptedBackend(script);
-  t.after(() => backend.down());
-  await backend.up();
-  return backend;
+  return started(t, new ScriptedBackend(script));
 }
 
-export class ScriptedBackend {
+export class ScriptedBackend extends HttpServer {
   /** All requests so far but `/ping`, in the order in which their bodies ended. */
   readonly requests: Recorded[] = [];
   pings = 0;
   /** What `/ping` answers. */
   ping: Step | Handler = 204;
   version = '1.8.10';
-  port = 0;
   #script: (Step | Handler)[];
-  #server: Server | undefined;
 
   constructor(script: (Step | Handler)[]) {
+    super((request, response) => this.#serve(request, response));
     this.#script = script;
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${this.port}`;
   }
 
   /** The inflated bodies of all writes so far. */
@@ -99,29 +90,6 @@ export class ScriptedBackend {
     const isThere = (): boolean => this.requests.length >= count;
     await eventually(`${count} requests`, isThere, { intervalMs: 5 });
     return this.requests;
-  }
-
-  /** Listens, on the port that it had before if it was down. */
-  async up(): Promise<void> {
-    const server = createServer((request, response) => {
-      // Not caught: a handler that throws fails the test.
-      void this.#serve(request, response);
-    });
-    server.listen(this.port, '127.0.0.1');
-    await once(server, 'listening');
-    this.#server = server;
-    this.port = (server.address() as AddressInfo).port;
-  }
-
-  /** Breaks all connections and refuses new ones. */
-  async down(): Promise<void> {
-    const server = this.#server;
-    if (server === undefined) return;
-    this.#server = undefined;
-    const closed = once(server, 'close');
-    server.close();
-    server.closeAllConnections();
-    await closed;
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

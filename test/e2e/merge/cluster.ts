@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { KEYMAPS, LATER_LINES, LINES, LONG_LINES, STALE_LINES } from '../../fixtures/merge/data.ts';
 import type { Cleanup } from '../../support/cleanup.ts';
+import { started } from '../../support/http-server.ts';
 import { type Influxd, startInfluxd } from '../../support/influxd.ts';
 import { type ProxyProcess, startProxy } from '../../support/proxy.ts';
 import { drained } from '../replica-pair.ts';
@@ -78,7 +79,7 @@ export async function leaveBehind(cluster: Cluster, name: Name): Promise<void> {
 async function startFront(t: Cleanup, name: Name): Promise<FrontServer> {
   const server = await startServer(t, STORED[name]);
   await server.write(STORED[name], STALE_LINES[name] ?? []);
-  return FrontServer.start(t, server);
+  return started(t, new FrontServer(server));
 }
 
 async function startServer(t: Cleanup, db: string): Promise<Influxd> {

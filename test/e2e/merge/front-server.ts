@@ -1,40 +1,20 @@
-import { once } from 'node:events';
-import {
-  createServer,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
-import type { Cleanup } from '../../support/cleanup.ts';
 import { httpRequest } from '../../support/http-client.ts';
+import { HttpServer } from '../../support/http-server.ts';
 import type { Influxd } from '../../support/influxd.ts';
 
 /** What the proxy sees of a real server, and what a test can spoil. */
-export class FrontServer {
+export class FrontServer extends HttpServer {
   /** Queries under way. */
   openQueries = 0;
-  #port = 0;
-  #server: Server | undefined;
   #holdsWrites = false;
   #stallsSelects = false;
   readonly #influxd: Influxd;
 
-  private constructor(influxd: Influxd) {
+  constructor(influxd: Influxd) {
+    super((request, response) => this.#serve(request, response));
     this.#influxd = influxd;
-  }
-
-  static async start(t: Cleanup, influxd: Influxd): Promise<FrontServer> {
-    const front = new FrontServer(influxd);
-    t.after(() => front.down());
-    await front.up();
-    return front;
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${this.#port}`;
   }
 
   /** Refuses writes for longer than any test: the server is up, is read, and falls behind. */
@@ -45,29 +25,6 @@ export class FrontServer {
   /** Or no longer. Answers to SELECT stop after their first half. */
   stallSelects(stalls: boolean): void {
     this.#stallsSelects = stalls;
-  }
-
-  /** Listens, on the port that it had before if it was down. */
-  async up(): Promise<void> {
-    const server = createServer((request, response) => {
-      // Not caught: what goes wrong fails the test.
-      void this.#serve(request, response);
-    });
-    server.listen(this.#port, '127.0.0.1');
-    await once(server, 'listening');
-    this.#server = server;
-    this.#port = (server.address() as AddressInfo).port;
-  }
-
-  /** Breaks all connections and refuses new ones. */
-  async down(): Promise<void> {
-    const server = this.#server;
-    if (server === undefined) return;
-    this.#server = undefined;
-    const closed = once(server, 'close');
-    server.close();
-    server.closeAllConnections();
-    await closed;
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
