@@ -15,6 +15,31 @@ export interface Clock {
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
+/** `Clock.sleep` by means of `Clock.after`. */
+export function sleepBy(after: Clock['after']): Clock['sleep'] {
+  return (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal.aborted) {
+        resolve();
+        return;
+      }
+      const finish = (): void => {
+        cancel();
+        signal.removeEventListener('abort', finish);
+        resolve();
+      };
+      const cancel = after(ms, finish);
+      signal.addEventListener('abort', finish, { once: true });
+    });
+}
+
+function after(ms: number, run: () => void): CancelTimer {
+  const timer = setTimeout(run, ms);
+  return () => {
+    clearTimeout(timer);
+  };
+}
+
 /** The machine's clock. Nanoseconds come from `performance`, anchored to the wall clock at each call. */
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -25,26 +50,8 @@ export const systemClock: Clock = {
     return BigInt(Date.now()) * 1_000_000n + belowMillisecond;
   },
   monotonic: () => performance.now(),
-  after: (ms, run) => {
-    const timer = setTimeout(run, ms);
-    return () => {
-      clearTimeout(timer);
-    };
-  },
-  sleep: (ms, signal) =>
-    new Promise((resolve) => {
-      if (signal.aborted) {
-        resolve();
-        return;
-      }
-      const finish = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', finish);
-        resolve();
-      };
-      const timer = setTimeout(finish, ms);
-      signal.addEventListener('abort', finish, { once: true });
-    }),
+  after,
+  sleep: sleepBy(after),
 };
 
 export interface BackoffOptions {

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { CancelTimer, Clock } from '../../src/core/time.ts';
+import { type CancelTimer, type Clock, sleepBy } from '../../src/core/time.ts';
 
 interface Timer {
   readonly dueMs: number;
@@ -40,21 +40,7 @@ export class FakeClock implements Clock {
     };
   }
 
-  sleep(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal.aborted) {
-        resolve();
-        return;
-      }
-      const finish = (): void => {
-        cancel();
-        signal.removeEventListener('abort', finish);
-        resolve();
-      };
-      const cancel = this.after(ms, finish);
-      signal.addEventListener('abort', finish, { once: true });
-    });
-  }
+  readonly sleep = sleepBy((ms, run) => this.after(ms, run));
 
   /** Timers that wait. A part that was closed should leave none. */
   get pending(): number {

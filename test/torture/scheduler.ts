@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { CancelTimer, Clock } from '../../src/core/time.ts';
+import { type CancelTimer, type Clock, sleepBy } from '../../src/core/time.ts';
 import type { Random } from './random.ts';
 
 interface Event {
@@ -64,12 +64,13 @@ export class Process {
 
   constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler;
+    const after: Clock['after'] = (ms, run) => this.#after(ms, run);
     this.clock = {
       now: () => scheduler.nowMs,
       monotonic: () => scheduler.nowMs,
       nowNanoseconds: () => BigInt(scheduler.nowMs) * 1_000_000n,
-      after: (ms, run) => this.#after(ms, run),
-      sleep: (ms, signal) => this.#sleep(ms, signal),
+      after,
+      sleep: sleepBy(after),
     };
   }
 
@@ -96,21 +97,5 @@ export class Process {
       cancel();
       end();
     };
-  }
-
-  #sleep(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal.aborted) {
-        resolve();
-        return;
-      }
-      const finish = (): void => {
-        cancel();
-        signal.removeEventListener('abort', finish);
-        resolve();
-      };
-      const cancel = this.#after(ms, finish);
-      signal.addEventListener('abort', finish, { once: true });
-    });
   }
 }
