@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
+import { joined } from '../core/buffers.ts';
 import type { Scavenger } from '../core/scavenger.ts';
 
 type Controller = Pick<Dispatcher.DispatchController, 'abort' | 'pause' | 'resume'>;
@@ -91,9 +92,7 @@ export class QueryInFlight implements Dispatcher.DispatchHandler {
 
   #answer(): QueryAnswer {
     if (this.#gaveUp !== undefined) throw this.#gaveUp;
-    const [only] = this.#chunks;
-    const isOne = only !== undefined && this.#chunks.length === 1;
-    const beginning = isOne ? only : Buffer.concat(this.#chunks);
+    const beginning = joined(this.#chunks);
     const body = this.#isWhole ? beginning : this.#open(beginning);
     return { status: this.#status, headers: this.#headers, beginning, body };
   }

@@ -1,4 +1,4 @@
-/** Bytes of request bodies and batches in memory, against a limit. */
+/** Bytes in memory, against a limit. */
 export class Budget {
   // Invariant: the sum of what was taken and not given back.
   #used = 0;

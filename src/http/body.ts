@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { joined } from '../core/buffers.ts';
 import type { Budget } from '../core/budget.ts';
 import { codeOf, messageOf, ProxyError } from '../core/errors.ts';
 import { claimedBytes, inflateSmall, isPlainMember } from './gzip.ts';
@@ -20,12 +21,12 @@ export interface BodyLimits {
 }
 
 /** Bytes that were read, and how to give back the memory that they take from the budget. */
-export interface Lease {
+export interface LeasedBytes {
   readonly bytes: Buffer;
   readonly release: () => void;
 }
 
-export interface Body extends Lease {
+export interface Body extends LeasedBytes {
   /** The same bytes as the client compressed them, if others can read them as they are. */
   readonly gzipped?: Buffer;
 }
@@ -46,7 +47,11 @@ export function readBody(exchange: Incoming, limits: BodyLimits, budget: Budget)
   return inflated(reading, limits.maxInflatedSize, budget);
 }
 
-async function inflated(reading: Promise<Lease>, limit: number, budget: Budget): Promise<Body> {
+async function inflated(
+  reading: Promise<LeasedBytes>,
+  limit: number,
+  budget: Budget,
+): Promise<Body> {
   const raw = await reading;
   try {
     if (raw.bytes.length === 0) throw malformed('EOF');
@@ -74,7 +79,7 @@ export async function readBytes(
   { request, response }: Incoming,
   { maxBodySize, maxStallMs }: Omit<BodyLimits, 'maxInflatedSize'>,
   budget: Budget,
-): Promise<Lease> {
+): Promise<LeasedBytes> {
   if (Number(request.headers['content-length'] ?? 0) > maxBodySize) throw tooLarge();
   // HTTP/1.0 knows no such answer, and would take it for the final one.
   if (request.headers.expect !== undefined && request.httpVersion === '1.1') {
@@ -90,7 +95,7 @@ export async function readBytes(
   return raw;
 }
 
-async function inflate(bytes: Buffer, limit: number, budget: Budget): Promise<Lease> {
+async function inflate(bytes: Buffer, limit: number, budget: Budget): Promise<LeasedBytes> {
   const small = inflateSmall(bytes);
   if (small !== undefined) return leaseOf(small, limit, budget);
   // One more than needed: a chunk that is full makes zlib ask for another one.
@@ -110,7 +115,7 @@ async function inflate(bytes: Buffer, limit: number, budget: Budget): Promise<Le
   }
 }
 
-function leaseOf(bytes: Buffer, limit: number, budget: Budget): Lease {
+function leaseOf(bytes: Buffer, limit: number, budget: Budget): LeasedBytes {
   const { length } = bytes;
   if (length > limit) throw tooLarge();
   if (!budget.tryTake(length)) throw overloaded();
@@ -134,7 +139,7 @@ function goText(error: unknown): string {
  * Each chunk is taken from the budget as it comes, so that a body that grows too large is stopped while it grows. By
  * events, because an asynchronous iterator costs as much CPU as all the rest of a small request.
  */
-function collect(source: Readable, limit: number, budget: Budget): Promise<Lease> {
+function collect(source: Readable, limit: number, budget: Budget): Promise<LeasedBytes> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -156,9 +161,7 @@ function collect(source: Readable, limit: number, budget: Budget): Promise<Lease
       }
     };
     const finish = (): void => {
-      const [only] = chunks;
-      const bytes = only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks);
-      resolve({ bytes, release });
+      resolve({ bytes: joined(chunks), release });
     };
     // After the end there is no error any more. `once` would cost a closure more for each.
     source.on('data', take).on('end', finish).on('error', fail);

@@ -1,3 +1,4 @@
+import { joined } from '../core/buffers.ts';
 import type { Compressor } from './compressor.ts';
 
 /** Lines of one request that share one route: what a verdict is given on. */
@@ -79,11 +80,6 @@ export class Batch {
     compressPlain();
     return joined(await Promise.all(members));
   }
-}
-
-function joined(buffers: readonly Buffer[]): Buffer {
-  const [only] = buffers;
-  return only !== undefined && buffers.length === 1 ? only : Buffer.concat(buffers);
 }
 
 /** Their lines, one part's behind the other's. */

@@ -1,4 +1,5 @@
 import type { Outcome } from '../backend/outcome.ts';
+import { joined } from '../core/buffers.ts';
 import { invariant } from '../core/errors.ts';
 import { Tally } from '../core/tally.ts';
 import { joinParts, orderKey, type Part } from './batch.ts';
@@ -160,10 +161,8 @@ export class Lanes {
     const bodies = gzip
       ? await Promise.all(group.map(({ batch }) => batch.gzipped()))
       : group.map(({ batch }) => batch.plain());
-    const [only] = bodies;
-    const payload = only !== undefined && bodies.length === 1 ? only : Buffer.concat(bodies);
     const { rp, precision } = first.batch.target;
-    return this.#deps.send({ rp, precision, payload, gzipped: gzip });
+    return this.#deps.send({ rp, precision, payload: joined(bodies), gzipped: gzip });
   }
 
   async #stored(shipment: BatchShipment): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Outcome } from '../backend/outcome.ts';
+import { joined } from '../core/buffers.ts';
 import { droppedBy, type Line, linesOf, namedLines, unparsableLines } from './culprits.ts';
 import { type RefusedLines, STORED, type Verdict } from './verdict.ts';
 
@@ -162,9 +163,7 @@ class Search {
   }
 
   #join(lines: readonly Line[]): Buffer {
-    const runs = runsOf(lines).map(({ start, end }) => this.#payload.subarray(start, end));
-    const [only] = runs;
-    return only !== undefined && runs.length === 1 ? only : Buffer.concat(runs);
+    return joined(runsOf(lines).map(({ start, end }) => this.#payload.subarray(start, end)));
   }
 }
 
