@@ -13,6 +13,12 @@ export interface Member {
   isFull(bytes: number): boolean;
 }
 
+/**
+ * Bytes of a reservation beside those of the lines or the statement: for the header of the record, and for lines that do not
+ * compress; others become shorter.
+ */
+export const RECORD_OVERHEAD_BYTES = 1024;
+
 /** What each of these backends, the detached ones left out, would have to keep if it took nothing. */
 export interface Need {
   readonly backends: readonly string[];

@@ -1,5 +1,6 @@
 import { messageOf, ProxyError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { Signal } from '../core/signal.ts';
 import type { CancelTimer, Clock } from '../core/time.ts';
 import type { DetachedMarker, DetachedState } from '../spill/detached-marker.ts';
 
@@ -36,7 +37,7 @@ export class Detachment {
   #isInDoubt = false;
   #detaching: Promise<void> | undefined;
   #complainedAt = -Infinity;
-  readonly #detached = new AbortController();
+  readonly #detached = new Signal();
   #cancelSave: CancelTimer | undefined;
   #saving: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -68,8 +69,8 @@ export class Detachment {
   }
 
   /** Aborted: it is detached. */
-  get signal(): AbortSignal {
-    return this.#detached.signal;
+  get signal(): Signal {
+    return this.#detached;
   }
 
   /** The operator prefers to lose this replica to refusing writes. */

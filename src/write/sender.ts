@@ -89,8 +89,7 @@ export class Sender implements Destination, Member {
         this.#catchUp(failure.reason, failure);
       },
     });
-    if (deps.detachment.isDetached) this.#stop.abort();
-    deps.detachment.signal.addEventListener('abort', () => {
+    deps.detachment.signal.onAbort(() => {
       this.#stop.abort();
       this.#catchUp('detached');
     });

@@ -1,4 +1,4 @@
-import type { Admission } from './admission.ts';
+import { type Admission, RECORD_OVERHEAD_BYTES } from './admission.ts';
 import type { Sender } from './sender.ts';
 import type { StatementVerdict } from './verdict.ts';
 
@@ -21,9 +21,6 @@ export interface StatementPathDeps {
   readonly senders: ReadonlyMap<string, Sender>;
   readonly admission: Admission;
 }
-
-/** Room for the header of its record. */
-const RECORD_OVERHEAD_BYTES = 1024;
 
 /** What InfluxDB answers to a statement that changes data and returns none. */
 const DONE = '{"results":[{"statement_id":0}]}\n';

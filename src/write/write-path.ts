@@ -6,7 +6,7 @@ import { NANOSECONDS_PER, type Precision } from '../lineprotocol/precision.ts';
 import type { LineScanner } from '../lineprotocol/scanner.ts';
 import type { Counters } from '../metrics/counters.ts';
 import type { Keymap, Route } from '../routing/keymap.ts';
-import type { Admission, Need } from './admission.ts';
+import { type Admission, type Need, RECORD_OVERHEAD_BYTES } from './admission.ts';
 import { shareKey, type Part, type WriteTarget } from './batch.ts';
 import { Coalescer } from './coalescer.ts';
 import type { Compressor } from './compressor.ts';
@@ -40,9 +40,6 @@ export interface WritePathDeps {
   readonly counters: Counters;
   readonly clock: Clock;
 }
-
-/** Compressed lines are shorter than lines; this is for the record's header and for lines that do not compress. */
-const RECORD_OVERHEAD_BYTES = 1024;
 
 const NEWLINE_MEMBER = gzipSync('\n');
 
