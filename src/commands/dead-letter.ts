@@ -8,7 +8,7 @@ import type { CommandRequest, NamedBackend } from './command.ts';
 import { list } from './list.ts';
 import { onlyBackend, whileLocked } from './requests.ts';
 import { Retry } from './retry.ts';
-import { count, jsonLine, printable, textOrBase64 } from './text.ts';
+import { count, jsonLine, printable, targetText, textOrBase64 } from './text.ts';
 
 interface Summary {
   readonly entries: number;
@@ -123,10 +123,9 @@ function unreadable(line: Buffer): string {
 
 function textOf(point: DeadPoint | undefined, raw: Buffer): string {
   if (point === undefined) return `(no dead letter)\n  ${printable(raw)}\n`;
-  const { timeMs, error, db, rp, precision, line } = point;
-  const names = `db ${printable(db)}  rp ${printable(rp) || '(default)'}  precision ${printable(precision)}`;
+  const { timeMs, error, line } = point;
   const time = new Date(timeMs).toISOString();
-  return `${time}  ${names}\n  ${printable(error)}\n  ${printable(line)}\n`;
+  return `${time}  ${targetText(point)}\n  ${printable(error)}\n  ${printable(line)}\n`;
 }
 
 function reportOf(retry: Retry, { name }: NamedBackend): string {

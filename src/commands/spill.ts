@@ -16,7 +16,7 @@ import { rangesOf } from '../write/dead-points.ts';
 import type { CommandRequest } from './command.ts';
 import { list } from './list.ts';
 import { onlyBackend, whileLocked } from './requests.ts';
-import { count, jsonLine, printable, textOrBase64 } from './text.ts';
+import { count, jsonLine, printable, targetText, textOrBase64 } from './text.ts';
 
 const inflate = promisify(gunzip);
 const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
@@ -115,11 +115,10 @@ async function jsonOf(found: Inspected): Promise<string> {
 async function textOf(found: Inspected): Promise<string> {
   if (found.at === 'damage')
     return `damaged part  ${found.file}, bytes ${found.start} to ${found.end}\n`;
-  const { sequence, kind, points, db, rp, precision, payload } = found;
+  const { sequence, kind, points, payload } = found;
   const lines = (await linesOf(found))?.map(printable) ?? ['(cannot be inflated, see --json)'];
-  const names = `db ${printable(db)}  rp ${printable(rp) || '(default)'}  precision ${printable(precision)}`;
   const size = `${count(points, 'point')}  ${count(payload.length, 'byte')}`;
-  return `${kind} ${sequence}  ${names}  ${size}\n${lines.map((line) => `  ${line}\n`).join('')}`;
+  return `${kind} ${sequence}  ${targetText(found)}  ${size}\n${lines.map((line) => `  ${line}\n`).join('')}`;
 }
 
 /** Undefined when its payload is damaged in a way that its checksum does not tell. */

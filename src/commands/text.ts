@@ -32,6 +32,16 @@ export function printable(text: string | Buffer): string {
 
 const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
+/** Where lines were to go. */
+export function targetText(target: {
+  readonly db: string;
+  readonly rp: string;
+  readonly precision: string;
+}): string {
+  const rp = target.rp === '' ? '(default)' : printable(target.rp);
+  return `db ${printable(target.db)}  rp ${rp}  precision ${printable(target.precision)}`;
+}
+
 /** JSON holds text only: bytes that are not UTF-8 go into a field of their own. */
 export function textOrBase64(name: string, bytes: readonly Buffer[]): Record<string, string[]> {
   return bytes.every((each) => isUtf8(each))
@@ -40,8 +50,8 @@ export function textOrBase64(name: string, bytes: readonly Buffer[]): Record<str
 }
 
 /** `1 point`, `2 points`. */
-export function count(number: number, singular: string, plural = `${singular}s`): string {
-  return `${number} ${number === 1 ? singular : plural}`;
+export function count(number: number, singular: string): string {
+  return `${number} ${singular}${number === 1 ? '' : 's'}`;
 }
 
 export function jsonLine(value: unknown): string {
