@@ -118,7 +118,7 @@ export class DaemonBackend {
   async close(): Promise<void> {
     this.sender.surrender();
     const replayEnded = this.sender.close();
-    await this.health.close();
+    this.health.close();
     await this.#server.close();
     await replayEnded;
     await this.#spill.close();

@@ -88,9 +88,8 @@ export class Health {
     await this.#clock.sleep(ms, AbortSignal.any([signal, this.#recovered.signal]));
   }
 
-  close(): Promise<void> {
+  close(): void {
     this.#stop.abort();
-    return Promise.resolve();
   }
 
   async #check(): Promise<void> {

@@ -24,7 +24,9 @@ function watch(t: TestContext) {
     clock,
     fakeLog(),
   );
-  t.after(() => health.close());
+  t.after(() => {
+    health.close();
+  });
   return { clock, health, probe };
 }
 
@@ -128,7 +130,7 @@ test('close ends the probes', async (t) => {
   const running = health.run();
   await clock.advance(3 * CHECK_MS);
   assert.equal(probe.count, 4);
-  await health.close();
+  health.close();
   await running;
   assert.equal(clock.pending, 0);
 });

@@ -158,7 +158,7 @@ export class Proxy {
   async #closeStation({ name, health, spill, sender }: Station): Promise<void> {
     sender.surrender();
     const replayEnded = sender.close();
-    await health.close();
+    health.close();
     this.#deps.backends.get(name)?.disconnect();
     await replayEnded;
     await spill.close();

@@ -60,7 +60,7 @@ async function open(t: TestContext, disk: FakeDisk, clock: FakeClock): Promise<B
   await eventually('the backend up', () => health.isUp, { intervalMs: 1 });
   sender.start();
   t.after(async () => {
-    await health.close();
+    health.close();
     const closed = sender.close();
     for (const { answer } of requests) answer({ kind: 'failed', reason: 'closed' });
     await closed;

@@ -20,7 +20,7 @@ async function requestsTo(...answers: Outcome[]) {
   const probe = (): Promise<string> => Promise.resolve('1.6.7');
   const health = new Health({ name: 'a', checkInterval: 1_000, probe }, new FakeClock(), fakeLog());
   const probed = health.run();
-  await health.close();
+  health.close();
   await probed;
   const send = (): Promise<Outcome> => {
     const answer = answers.shift();

@@ -65,7 +65,7 @@ async function bench(t: TestContext, options: Partial<typeof OPTIONS> = {}): Pro
   t.after(async () => {
     disk.release();
     const closed = sender.close();
-    await health.close();
+    health.close();
     await server.close();
     await closed;
     await spill.close();
