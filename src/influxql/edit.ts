@@ -30,15 +30,6 @@ export function rename(name: Name, to: string): Edit {
   return { start: name.start, end: name.end, text: ` ${quoteIdentifier(to)}` };
 }
 
-/** Every mention of one database now names another. */
-export function renameDatabase(
-  databases: readonly Name[],
-  from: string,
-  to: string,
-): readonly Edit[] {
-  return databases.filter(({ value }) => value === from).map((name) => rename(name, to));
-}
-
 /**
  * Takes a LIMIT or OFFSET out of force, by the number 0, which means none. Cutting the clause out is not the same:
  * a comment behind it would come to stand behind a measurement's name, where InfluxDB refuses one.

@@ -28,7 +28,7 @@ function shown(names: readonly Name[]): string {
 }
 
 /** FROM's list, without sub-queries. */
-export function plainSources(cursor: Cursor, scope: Scope): void {
+function plainSources(cursor: Cursor, scope: Scope): void {
   do {
     plainSource(cursor, scope);
   } while (cursor.takeIf(',') !== undefined);

@@ -73,12 +73,6 @@ export function effectOf(type: StatementType): Effect {
   return EFFECTS[type];
 }
 
-/** Whether running it changes anything on a server. */
-export function mutates(type: StatementType): boolean {
-  const effect = effectOf(type);
-  return effect !== 'read' && effect !== 'meta-read' && !type.startsWith('show ');
-}
-
 /** One measurement, or one pattern of measurements, that a statement names. Exactly one of `name`, `regex` is set. */
 export interface Source extends Span {
   readonly db: Name | undefined;

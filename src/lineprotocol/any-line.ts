@@ -7,14 +7,14 @@ import { acceptPoint } from './point.ts';
 /** What a line is: a point, one that InfluxDB refuses, or one that it skips (blank, a comment). */
 export type LineKind = 'point' | 'invalid' | 'skipped';
 
-export interface AnyLine {
+interface AnyLine {
   kind: LineKind;
   /** Where the next line begins, or beyond the body. */
   next: number;
 }
 
 /** Reads the line at body[at], whatever it is, by InfluxDB's own rules. */
-export function scanAnyLine(scan: LineScan, at: number): AnyLine {
+function scanAnyLine(scan: LineScan, at: number): AnyLine {
   const { body } = scan;
   const lineStop = Math.min(lineEnd(body, at, body.length), body.length);
   const next = lineStop + 1;

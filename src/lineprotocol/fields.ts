@@ -5,7 +5,7 @@ import { scanValue } from './value.ts';
 
 /** InfluxDB's limit of measurement and tags, and of these together with a field's key and a separator of 4 bytes. */
 export const MAX_KEY_BYTES = 65535;
-export const FIELD_SEPARATOR_BYTES = 4;
+const FIELD_SEPARATOR_BYTES = 4;
 
 export function keyTooLong(bytes: number): string {
   return `max key length exceeded: ${bytes} > ${MAX_KEY_BYTES}`;

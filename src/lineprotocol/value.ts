@@ -10,7 +10,7 @@ const UPPER_N = 0x4e;
 const LOWER_U = 0x75;
 
 /** InfluxDB converts a float only if it is this long or has an exponent; a shorter one cannot be out of range. */
-export const LONG_FLOAT_BYTES = 25;
+const LONG_FLOAT_BYTES = 25;
 
 /**
  * Offset after the field value that begins at `at`, which is within the line and no `,` or space. A string is left to

@@ -169,6 +169,6 @@ export function byteString(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
-export function utf8Of(bytes: string): string {
+function utf8Of(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString('utf8');
 }

@@ -43,10 +43,6 @@ export class Scope {
     return this.#options.pieceRows;
   }
 
-  get lease(): Lease {
-    return this.#options.lease;
-  }
-
   /** The client's statement, or a part of it, whose answer becomes the client's. `hides`: see Question. */
   clients(textFor: TextFor, hidesMissingDatabase = false): Inquiry {
     const { pieceRows } = this.#options;

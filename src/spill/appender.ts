@@ -65,10 +65,6 @@ export class Appender {
     return this.#pendingBytes;
   }
 
-  get lastSequence(): number {
-    return this.#nextSequence - 1;
-  }
-
   append(fields: RecordFields, payload: readonly Buffer[]): Promise<number> {
     const payloadBytes = payload.reduce((sum, part) => sum + part.length, 0);
     const recordBytes = headerBytesOf(fields) + payloadBytes;

@@ -5,8 +5,6 @@ import { type DeadPoint, encodeDeadPoint } from './dead-point.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { Turnstile } from './turnstile.ts';
 
-export type { DeadPoint } from './dead-point.ts';
-
 const NEWLINE = 0x0a;
 const SCAN_BYTES = 1024 * 1024;
 /** UTF-16 units of JSON that are gathered for one write. */

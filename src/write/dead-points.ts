@@ -1,4 +1,4 @@
-import type { DeadPoint } from '../spill/dead-letter.ts';
+import type { DeadPoint } from '../spill/dead-point.ts';
 import { linesOf } from './culprits.ts';
 import type { RefusedLines } from './verdict.ts';
 

@@ -1,12 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
-import {
-  freezeNow,
-  lift,
-  quoteIdentifier,
-  renameDatabase,
-  sliceOf,
-} from '../../src/influxql/edit.ts';
+import { freezeNow, lift, quoteIdentifier, rename, sliceOf } from '../../src/influxql/edit.ts';
 import { databasesOf } from '../../src/influxql/statement.ts';
 import { one } from './support.ts';
 
@@ -14,7 +8,9 @@ test('renaming a database', () => {
   const check = (q: string, expected: string): void => {
     const params = { d: { identifier: 'db' } };
     const statement = one(q, params);
-    const edits = renameDatabase(databasesOf(statement), 'db', 'new "db"');
+    const edits = databasesOf(statement)
+      .filter(({ value }) => value === 'db')
+      .map((name) => rename(name, 'new "db"'));
     const slice = sliceOf(q, statement, edits);
     assert.equal(slice, expected.replaceAll('NEW', String.raw`"new \"db\""`), q);
     assert.ok(

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Cursor, SyntaxFault } from '../../src/influxql/cursor.ts';
-import { quoteIdentifier, renameDatabase, sliceOf } from '../../src/influxql/edit.ts';
+import { quoteIdentifier, rename, sliceOf } from '../../src/influxql/edit.ts';
 import { parseBatch, parseQuery } from '../../src/influxql/parser.ts';
 import { databasesOf, type StatementType } from '../../src/influxql/statement.ts';
 import { corpus, ours } from './fixtures.ts';
@@ -147,9 +147,7 @@ test('renaming databases changes them and nothing else', () => {
       fc.pre(to !== '' && to !== '*');
       for (const statement of all(q)) {
         const names = databasesOf(statement);
-        const edits = names.flatMap(({ value }, i) =>
-          renameDatabase(names.slice(i, i + 1), value, to),
-        );
+        const edits = names.map((name) => rename(name, to));
         const [edited] = all(sliceOf(q, statement, edits));
         assert.ok(edited !== undefined);
         assert.deepEqual(

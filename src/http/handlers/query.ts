@@ -1,5 +1,5 @@
 import type { Budget } from '../../core/budget.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { messageOf, ProxyError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { Memo } from '../../core/memo.ts';
 import { parseQuery } from '../../influxql/parser.ts';
@@ -99,8 +99,8 @@ function valuesOf(text: string): unknown {
   try {
     return JSON.parse(text) ?? undefined;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ProxyError('QUERY_MALFORMED', `error parsing query parameters: ${reason}`);
+    const text = `error parsing query parameters: ${messageOf(error)}`;
+    throw new ProxyError('QUERY_MALFORMED', text);
   }
 }
 
