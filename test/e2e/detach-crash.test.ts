@@ -52,7 +52,7 @@ test('kill -9 around the moment of detaching: no acknowledged point is only with
   const [a, b] = await startPair(t);
   const network = await tcpProxy(t, b.port);
   const pair = pairConfig([a.url, network.url]);
-  const tight = { ...pair.backends['b'], maxSpillBytes: 20_000 };
+  const tight = { ...pair.backends['b'], maxSpillBytes: 8_000 };
   const proxy = await startProxy(t, { ...pair, backends: { ...pair.backends, b: tight } });
   const marker = path.join(proxy.dataDir, 'detached', 'b.json');
   const comeBack = async (): Promise<void> => {
