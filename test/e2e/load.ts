@@ -45,7 +45,7 @@ export class Load {
   }
 
   /** Resolves when so many more writes are acknowledged. */
-  async more(writes: number, deadlineMs = 30_000): Promise<void> {
+  async more(writes: number, deadlineMs = 120_000): Promise<void> {
     const goal = this.acknowledged + writes;
     this.slowestMs = 0;
     const isReached = (): boolean => this.acknowledged >= goal;
