@@ -10,10 +10,17 @@ export class FrontServer extends HttpServer {
   openQueries = 0;
   #holdsWrites = false;
   #stallsSelects = false;
+  // Requests that are not passed on and answered yet.
+  readonly #serving = new Set<Promise<void>>();
   readonly #influxd: Influxd;
 
   constructor(influxd: Influxd) {
-    super((request, response) => this.#serve(request, response));
+    super((request, response) => {
+      const served = this.#serve(request, response);
+      this.#serving.add(served);
+      // Not caught: what goes wrong fails the test.
+      void served.finally(() => this.#serving.delete(served));
+    });
     this.#influxd = influxd;
   }
 
@@ -25,6 +32,12 @@ export class FrontServer extends HttpServer {
   /** Or no longer. Answers to SELECT stop after their first half. */
   stallSelects(stalls: boolean): void {
     this.#stallsSelects = stalls;
+  }
+
+  /** Then nothing is under way at the real server either, which may be ended. */
+  override async down(): Promise<void> {
+    await super.down();
+    await Promise.all(this.#serving);
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
