@@ -5,6 +5,7 @@ import { startInfluxd } from '../support/influxd.ts';
 import { startProxy } from '../support/proxy.ts';
 import { tcpProxy } from '../support/tcp-proxy.ts';
 import { ask } from './query-client.ts';
+import { PATIENT } from './replica-pair.ts';
 
 // What changes data or policies reaches every server that it concerns: at once, or in its turn behind what one missed.
 
@@ -18,7 +19,7 @@ const [a, b, c] = await Promise.all([
 ]);
 await Promise.all([a.createDatabase('one'), b.createDatabase('two'), c.createDatabase('three')]);
 const road = await tcpProxy(cleanup, b.port);
-const settings = { checkInterval: 100, rewriteInterval: 100 };
+const settings = { checkInterval: 100, rewriteInterval: 100, ...PATIENT };
 const proxy = await startProxy(cleanup, {
   proxy: {
     db: 'metrics',

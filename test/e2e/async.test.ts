@@ -6,6 +6,7 @@ import { HttpServer, started } from '../support/http-server.ts';
 import { startProxy } from '../support/proxy.ts';
 import { scriptedBackend } from '../support/scripted-backend.ts';
 import { ask } from './query-client.ts';
+import { PATIENT } from './replica-pair.ts';
 
 // `async=true`: 204 at once. The query is judged before, and runs without the client.
 
@@ -16,7 +17,7 @@ const backends = [await scriptedBackend(cleanup), await scriptedBackend(cleanup)
 const [a, b] = backends;
 const proxy = await startProxy(cleanup, {
   proxy: { db: 'db', interval: 0 },
-  backends: { a: { url: a.url, db: 'db' }, b: { url: b.url, db: 'db' } },
+  backends: { a: { url: a.url, db: 'db', ...PATIENT }, b: { url: b.url, db: 'db', ...PATIENT } },
   keymaps: { _default_: ['a', 'b'], 'only a': ['a'] },
 });
 await proxy.waitFor((meta) => Object.values(meta.backends).every(({ up }) => up));

@@ -4,6 +4,7 @@ import { httpRequest, type HttpRequest } from '../support/http-client.ts';
 import { type Influxd, startInfluxd } from '../support/influxd.ts';
 import { type ProxyProcess, startProxy } from '../support/proxy.ts';
 import { shownWhole } from './query-client.ts';
+import { PATIENT } from './replica-pair.ts';
 
 /** A real server with a database `db`, which holds two points of `m`, and a proxy in front of it with the same name. */
 export interface Both {
@@ -19,7 +20,7 @@ export async function startBoth(t: Cleanup): Promise<Both> {
   await influxd.write('db', ['m,h=a v=1,n=9007199254740993i,f=1e21 1', 'm,h=b v=2 2000000000']);
   const proxy = await startProxy(t, {
     proxy: { db: 'db', interval: 0 },
-    backends: { a: { url: influxd.url, db: 'db' } },
+    backends: { a: { url: influxd.url, db: 'db', ...PATIENT } },
     keymaps: { _default_: ['a'] },
   });
   await proxy.waitFor(({ backends }) => backends['a']?.up === true);

@@ -7,6 +7,7 @@ import { type HttpAnswer, httpRequest, type HttpRequest } from '../support/http-
 import { type Influxd, startInfluxd } from '../support/influxd.ts';
 import { type ProxyProcess, startProxy } from '../support/proxy.ts';
 import { shownWhole } from './query-client.ts';
+import { PATIENT } from './replica-pair.ts';
 
 const runFile = promisify(execFile);
 
@@ -40,7 +41,10 @@ export async function startForClients(t: Cleanup): Promise<ClientSetup> {
         ...['alter retention policy', 'drop retention policy'],
       ],
     },
-    backends: { a: { url: a.url, db: 'metrics' }, b: { url: b.url, db: 'other name' } },
+    backends: {
+      a: { url: a.url, db: 'metrics', ...PATIENT },
+      b: { url: b.url, db: 'other name', ...PATIENT },
+    },
     keymaps: { _default_: ['a', 'b'], weather: ['a'], traffic: ['b'] },
   });
   await proxy.waitFor(({ backends }) => Object.values(backends).every(({ up }) => up));

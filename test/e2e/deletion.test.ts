@@ -7,6 +7,7 @@ import { startProxy } from '../support/proxy.ts';
 import { type Recorded, scriptedBackend } from '../support/scripted-backend.ts';
 import { tcpProxy } from '../support/tcp-proxy.ts';
 import { ask } from './query-client.ts';
+import { PATIENT } from './replica-pair.ts';
 
 // Statements that change data reach every replica, at once or in their turn.
 
@@ -20,8 +21,8 @@ const road = await tcpProxy(cleanup, b.port);
 const proxy = await startProxy(cleanup, {
   proxy: { db: 'db' },
   backends: {
-    a: { url: a.url, db: 'one', checkInterval: 100 },
-    b: { url: road.url, db: 'two', checkInterval: 100, rewriteInterval: 100 },
+    a: { ...PATIENT, url: a.url, db: 'one', checkInterval: 100 },
+    b: { ...PATIENT, url: road.url, db: 'two', checkInterval: 100, rewriteInterval: 100 },
   },
   keymaps: { _default_: ['a', 'b'], 'only a': ['a'] },
 });
@@ -190,7 +191,10 @@ test('a client that goes away does not leave half a deletion', async (t) => {
   const east = await scriptedBackend(t, { status: 200, body: EMPTY, when }, 204);
   const west = await scriptedBackend(t, { status: 200, body: EMPTY, when }, 204);
   const own = await startProxy(t, {
-    backends: { east: { url: east.url, db: 'd' }, west: { url: west.url, db: 'd' } },
+    backends: {
+      east: { url: east.url, db: 'd', ...PATIENT },
+      west: { url: west.url, db: 'd', ...PATIENT },
+    },
     keymaps: { _default_: ['west', 'east'] },
   });
   await own.waitFor(({ backends }) => Object.values(backends).every(({ up }) => up));

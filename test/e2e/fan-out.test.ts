@@ -6,6 +6,7 @@ import { startInfluxd } from '../support/influxd.ts';
 import { type ProxyConfig, startProxy } from '../support/proxy.ts';
 import { tcpProxy } from '../support/tcp-proxy.ts';
 import { ask, shownAnswer } from './query-client.ts';
+import { PATIENT } from './replica-pair.ts';
 
 // Queries about what no server holds alone: answered as one server with everything would, also while servers fail.
 
@@ -29,7 +30,7 @@ const road = await tcpProxy(cleanup, b.port);
 type Settings = Readonly<Record<string, unknown>>;
 
 function config(more: Settings = {}, keymaps: ProxyConfig['keymaps'] = {}): ProxyConfig {
-  const settings = { checkInterval: 100, rewriteInterval: 200 };
+  const settings = { checkInterval: 100, rewriteInterval: 200, ...PATIENT };
   return {
     proxy: { db: 'metrics', interval: 0, ...more },
     backends: {

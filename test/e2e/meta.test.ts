@@ -5,6 +5,7 @@ import { startInfluxd } from '../support/influxd.ts';
 import { startProxy } from '../support/proxy.ts';
 import { scriptedBackend } from '../support/scripted-backend.ts';
 import { ask } from './query-client.ts';
+import { PATIENT } from './replica-pair.ts';
 
 // What the proxy tells of itself and of its backends, and what it must not tell.
 
@@ -135,7 +136,7 @@ test('O2: a backend that wants credentials for /ping gets those of the configura
     admin,
     settings: { http: { 'ping-auth-enabled': true } },
   });
-  const settings = { db: 'db', checkInterval: 50 };
+  const settings = { db: 'db', checkInterval: 50, ...PATIENT };
   const proxy = await startProxy(t, {
     backends: {
       scripted: { ...settings, url: backend.url, username: 'admin', password: PASSWORD },

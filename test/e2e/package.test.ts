@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { startProxy } from '../support/proxy.ts';
 import { scriptedBackend } from '../support/scripted-backend.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { PATIENT } from './replica-pair.ts';
 
 const run = promisify(execFile);
 const ROOT = path.resolve(import.meta.dirname, '../../..');
@@ -45,7 +46,7 @@ test('the package, installed by npm like any other, is a program that runs', asy
   const backend = await scriptedBackend(t);
   const proxy = await startProxy(
     t,
-    { backends: { a: { url: backend.url, db: 'db' } }, keymaps: { _default_: ['a'] } },
+    { backends: { a: { url: backend.url, db: 'db', ...PATIENT } }, keymaps: { _default_: ['a'] } },
     { launcher: program },
   );
   assert.equal((await proxy.request('/write?db=db', { body: 'm v=1 1' })).status, 204);

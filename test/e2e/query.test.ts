@@ -6,6 +6,7 @@ import { httpRequest } from '../support/http-client.ts';
 import { startInfluxd } from '../support/influxd.ts';
 import { startProxy } from '../support/proxy.ts';
 import { type Ask, ask, FORM, shownAnswer, type Way } from './query-client.ts';
+import { PATIENT } from './replica-pair.ts';
 
 // What clients ask through the proxy and what one of the servers answers to the same must be equal, byte by byte.
 
@@ -24,8 +25,8 @@ for (const [server, db] of [
 const proxy = await startProxy(cleanup, {
   proxy: { db: 'metrics' },
   backends: {
-    east: { url: east.url, db: 'east db', checkInterval: 100 },
-    west: { url: west.url, db: "west's db", checkInterval: 100 },
+    east: { url: east.url, db: 'east db', checkInterval: 100, ...PATIENT },
+    west: { url: west.url, db: "west's db", checkInterval: 100, ...PATIENT },
   },
   keymaps: { _default_: ['east', 'west'], 'only west': ['west'] },
 });

@@ -8,6 +8,7 @@ import {
   scriptedBackend,
 } from '../support/scripted-backend.ts';
 import { ask } from './query-client.ts';
+import { PATIENT } from './replica-pair.ts';
 
 // Who is read: the complete before those with holes, the near before the far, and those that are written to only, never.
 
@@ -29,7 +30,7 @@ async function server(name: string): Promise<ScriptedBackend> {
 const [near, near2, far, restored] = (await Promise.all(
   ['near', 'near2', 'far', 'restored'].map(server),
 )) as [ScriptedBackend, ScriptedBackend, ScriptedBackend, ScriptedBackend];
-const settings = { db: 'db', checkInterval: 100 };
+const settings = { db: 'db', checkInterval: 100, ...PATIENT };
 const proxy = await startProxy(cleanup, {
   proxy: { zone: 'here', interval: 0 },
   backends: {

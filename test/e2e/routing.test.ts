@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import { startInfluxd } from '../support/influxd.ts';
 import { type ProxyProcess, startProxy } from '../support/proxy.ts';
-import { drained } from './replica-pair.ts';
+import { drained, PATIENT } from './replica-pair.ts';
 
 const SECOND_NS = 1_000_000_000n;
 /** 2023-11-14, in seconds. */
@@ -34,9 +34,9 @@ test('routing', async (t) => {
   ] as const;
   for (const [influxd, db] of databases) await influxd.createDatabase(db);
   const backends = {
-    a: { url: a.url, db: 'db_a' },
-    b: { url: b.url, db: 'db_b' },
-    c: { url: c.url, db: 'db_c' },
+    a: { url: a.url, db: 'db_a', ...PATIENT },
+    b: { url: b.url, db: 'db_b', ...PATIENT },
+    c: { url: c.url, db: 'db_c', ...PATIENT },
   };
   const proxy = await startProxy(t, {
     proxy: { db: 'metrics', interval: 0 },

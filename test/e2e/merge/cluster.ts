@@ -4,7 +4,7 @@ import type { Cleanup } from '../../support/cleanup.ts';
 import { started } from '../../support/http-server.ts';
 import { type Influxd, startInfluxd } from '../../support/influxd.ts';
 import { type ProxyProcess, startProxy } from '../../support/proxy.ts';
-import { drained } from '../replica-pair.ts';
+import { drained, PATIENT } from '../replica-pair.ts';
 import { FrontServer } from './front-server.ts';
 
 /** The database that clients name; each server behind the proxy has its own name for it. */
@@ -44,7 +44,8 @@ export async function startProxyOf(
 ): Promise<ProxyProcess> {
   const backends = NAMES.map((name) => {
     const { url } = fronts[name];
-    return [name, { url, db: STORED[name], checkInterval: 100, rewriteInterval: 300 }] as const;
+    const settings = { checkInterval: 100, rewriteInterval: 300, ...PATIENT };
+    return [name, { url, db: STORED[name], ...settings }] as const;
   });
   const proxy = await startProxy(t, {
     proxy: { db: DB, interval: 0, ...settings },
