@@ -24,7 +24,7 @@ export interface HttpRequest {
   /** Accepts answers that break HTTP. */
   readonly insecureHTTPParser?: boolean;
   readonly signal?: AbortSignal;
-  /** Default 30,000, from the call to the end of the answer. */
+  /** Default 60,000, from the call to the end of the answer. */
   readonly timeoutMs?: number;
 }
 
@@ -48,7 +48,7 @@ export async function httpRequest(
   options: HttpRequest = {},
 ): Promise<HttpAnswer> {
   const payload = payloadOf(options);
-  const timeout = AbortSignal.timeout(options.timeoutMs ?? 30_000);
+  const timeout = AbortSignal.timeout(options.timeoutMs ?? 60_000);
   const outgoing = request(url, {
     method: options.method ?? (payload === undefined ? 'GET' : 'POST'),
     headers: headersOf(options, payload),
