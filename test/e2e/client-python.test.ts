@@ -128,7 +128,7 @@ for action in [lambda: client.drop_database('metrics'), lambda: client.create_da
 
 test('it shows what the proxy refuses', async () => {
   const args = ['-c', FORBIDDEN, String(proxy.port)];
-  const { stdout } = await promisify(execFile)('/usr/bin/python3', args, { timeout: 20_000 });
+  const { stdout } = await promisify(execFile)('/usr/bin/python3', args, { timeout: 60_000 });
   const lines = stdout.trimEnd().split(/\n+/);
   assert.equal(lines.length, 4, stdout);
   for (const line of lines) assert.match(line, /^400 .*influx-proxy refuses this query: /);

@@ -73,7 +73,7 @@ export async function startForClients(t: Cleanup): Promise<ClientSetup> {
   const assertSameOutput: ClientSetup['assertSameOutput'] = async (file, args) => {
     const [through, direct] = await Promise.all(
       [proxy.port, single.port].map((port) =>
-        runFile(file, [...args, String(port)], { timeout: 30_000 }),
+        runFile(file, [...args, String(port)], { timeout: 60_000 }),
       ),
     );
     assert.deepEqual(through, direct);
