@@ -81,10 +81,13 @@ export class Child {
     this.signal('SIGTERM');
     const giveUp = new AbortController();
     const late = sleep(deadlineMs, undefined, { signal: giveUp.signal }).catch(() => undefined);
-    const code = await Promise.race([this.#exited, late]);
+    const inTime = await Promise.race([this.#exited, late]);
     giveUp.abort();
-    if (code !== undefined) return code;
+    if (inTime !== undefined) return inTime;
     await this.kill();
+    // It ended by itself after all: where this process stood still, the timer is seen before an end that came before it.
+    const code = await this.#exited;
+    if (code !== -1) return code;
     throw new Error(`process ${this.pid} ignored SIGTERM for ${deadlineMs} ms`);
   }
 

@@ -20,7 +20,9 @@ export async function eventually<T>(
   const deadlineMs = options.deadlineMs ?? 30_000;
   const end = performance.now() + deadlineMs;
   let last = 'not yet';
-  do {
+  for (;;) {
+    // Before the look: a machine that stood still in between gets one more.
+    const isLast = performance.now() >= end;
     try {
       const answer = await probe();
       if (answer !== undefined && answer !== false) {
@@ -30,9 +32,9 @@ export async function eventually<T>(
       if (error instanceof GiveUp) throw error;
       last = messageOf(error);
     }
+    if (isLast) throw new Error(`${what}: not within ${deadlineMs} ms (${last})`);
     await sleep(options.intervalMs ?? 20);
-  } while (performance.now() < end);
-  throw new Error(`${what}: not within ${deadlineMs} ms (${last})`);
+  }
 }
 
 /** Thrown by a probe: waiting longer cannot help. */
