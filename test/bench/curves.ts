@@ -5,7 +5,7 @@ import { growBacklog } from './backlog.ts';
 import { type Load, MAX_PEAK_RSS_MB } from './cases.ts';
 import { type Axis, type Curve, type Point, svgOf } from './chart.ts';
 import { type LineStream, measurementsOf } from './lines.ts';
-import { type Figures, measureWrites } from './measure.ts';
+import { type Figures, measureWrites, warmUp } from './measure.ts';
 import { startSink } from './nginx.ts';
 import { MAX_OUTAGE_RSS_MB } from './outage.ts';
 import { type Budget, decimals, machineName, type Row, type Section, whole } from './report.ts';
@@ -68,7 +68,7 @@ export async function runCurves(
     return new Prober({ origin: url, pid }, folder, seconds);
   };
   const cpu = await prober();
-  await cpu.figuresAt(BATCH_SIZES.slice(-1)); // warm-up
+  await cpu.warmUp({ load: LOAD, stream: EIGHT });
   const ofBatchSizes = pointsOf(await cpu.figuresAt(BATCH_SIZES), 'cpuPerMillion');
   const ofMeasurements = pointsOf(await cpu.figuresAt(MEASUREMENTS), 'cpuPerMillion');
   const ofBackends = pointsOf(await cpu.figuresAt(BACKENDS_OF_ROUTE), 'cpuPerMillion');
@@ -128,6 +128,11 @@ class Prober {
     this.#server = server;
     this.#folder = folder;
     this.#seconds = seconds;
+  }
+
+  async warmUp({ load, stream }: Pick<Probe, 'load' | 'stream'>): Promise<void> {
+    const wrk = await WrkLoad.ofWrites(this.#folder, 'curve', load, stream);
+    await warmUp(wrk, { own: [this.#server.origin], others: [] });
   }
 
   async figuresAt(probes: readonly Probe[]): Promise<At[]> {

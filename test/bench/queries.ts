@@ -4,7 +4,7 @@ import type { CleanupStack } from '../support/cleanup.ts';
 import { httpRequest } from '../support/http-client.ts';
 import { type Influxd, startInfluxd } from '../support/influxd.ts';
 import type { ProxyProcess } from '../support/proxy.ts';
-import { inTurns } from './measure.ts';
+import { inTurns, warmUp } from './measure.ts';
 import { startReverseProxy } from './nginx.ts';
 import { decimals, mustBe, type Row, type Section, whole } from './report.ts';
 import type { Settings } from './settings.ts';
@@ -16,7 +16,6 @@ import { type LoadResult, WrkLoad } from './wrk.ts';
 const SMALL = 'SELECT value FROM small LIMIT 1';
 const LARGE = 'SELECT value FROM large';
 const CONNECTIONS = [1, 16];
-const WARM_UP_SECONDS = 1;
 
 /** Rows of `large`, each with a string of so many characters: an answer of 50 MB. */
 const LARGE_ROWS = 50_000;
@@ -45,9 +44,10 @@ export async function runQueries(
   const origins: Origins = [proxy.url, nginx.origin, influxd.url];
   await checkEqualAnswers(origins);
   const sections: Section[] = [];
+  const wide = await WrkLoad.ofQuery(folder, SMALL, Math.max(...CONNECTIONS));
+  await warmUp(wide, { own: [proxy.url], others: [nginx.origin, influxd.url] });
   for (const connections of CONNECTIONS) {
     const wrk = await WrkLoad.ofQuery(folder, SMALL, connections);
-    for (const origin of origins) await wrk.run(origin, WARM_UP_SECONDS);
     const runs = await inTurns(origins, (origin) => wrk.run(origin, seconds));
     const title = `SELECT ... LIMIT 1 of a real influxd, connections: ${connections}`;
     sections.push({ id: 'g', title, rows: smallRows(runs) });

@@ -3,7 +3,7 @@ import type { ProxyProcess } from '../support/proxy.ts';
 import { startBareServer } from './bare.ts';
 import { MAX_PEAK_RSS_MB, type WriteBudget, type WriteCase } from './cases.ts';
 import { checkDelivery, type Delivery } from './delivery.ts';
-import { type Figures, inTurns, measureWrites, summaryOf } from './measure.ts';
+import { type Figures, inTurns, measureWrites, summaryOf, warmUp } from './measure.ts';
 import { startReverseProxy, startSink } from './nginx.ts';
 import {
   type Budget,
@@ -18,15 +18,6 @@ import type { Server } from './server.ts';
 import type { Settings } from './settings.ts';
 import { keymapsOf, startProxyTo } from './topology.ts';
 import { WrkLoad } from './wrk.ts';
-
-/** Connections open, caches fill. */
-const WARM_UP_SECONDS = 1;
-
-/**
- * A proxy runs for months, so what V8's compilers take in its first seconds under load is no part of its costs: two CPU seconds
- * in all, most of them before this.
- */
-const PROXY_WARM_UP_SECONDS = 4;
 
 interface References {
   readonly nginx: Figures;
@@ -48,14 +39,14 @@ export async function runWriteCase(
   }
   const own = await startProxyTo(t, sinks, keymapsOf(topology));
   const nginx = await startReverseProxy(t, folder, sinks[0] ?? '');
-  const servers = [serverOf(own), nginx, await startBareServer(t)];
+  const bare = await startBareServer(t);
+  const servers = [serverOf(own), nginx, bare];
   const plain = plainBudget && (await startProxyTo(t, sinks, keymapsOf(topology), { gzip: false }));
   if (plain !== undefined) servers.push(serverOf(plain));
 
   const wrk = await WrkLoad.ofWrites(folder, id, load, topology.stream);
   const proxies = plain === undefined ? [own] : [own, plain];
-  for (const server of servers) await wrk.run(server.origin, WARM_UP_SECONDS);
-  for (const { url } of proxies) await wrk.run(url, PROXY_WARM_UP_SECONDS - WARM_UP_SECONDS);
+  await warmUp(wrk, { own: proxies.map(({ url }) => url), others: [nginx.origin, bare.origin] });
   const runs = await inTurns(servers, (server) =>
     measureWrites(server, wrk, load.linesPerBody, seconds),
   );
