@@ -4,6 +4,10 @@ export interface Span {
   readonly end: number;
 }
 
+export function isWithin(inner: Span, outer: Span): boolean {
+  return inner.start >= outer.start && inner.end <= outer.end;
+}
+
 /** A name with its place: `value` is unescaped and resolved, the span is the token as the client wrote it. */
 export interface Name extends Span {
   readonly value: string;

@@ -70,7 +70,7 @@ export class Asker {
   async #assertDatabase(replica: Replica, question: Question): Promise<void> {
     const form = [['q', 'SHOW RETENTION POLICIES']] as const;
     const probe = { ...question, form, headers: {}, hidesMissingDatabase: false };
-    await textOf((await this.ask(replica, probe)).body);
+    await bodyText((await this.ask(replica, probe)).body);
   }
 
   /** Calls `giveUp` when the replica goes down, or soon if it is down already, until the returned function is called. */
@@ -106,7 +106,7 @@ function isFailure(status: number): boolean {
 }
 
 async function failureOf({ status, body }: QueryAnswer): Promise<Error> {
-  const text = errorTextOf(await textOf(body));
+  const text = errorTextOf(await bodyText(body));
   return new Error(text === '' ? `status ${status}` : `status ${status}: ${text}`);
 }
 
@@ -127,7 +127,7 @@ function mayMissDatabase(
   return text === '' || (hidesMissingDatabase && VACANT.some((vacant) => text.includes(vacant)));
 }
 
-export async function textOf(body: QueryAnswer['body']): Promise<string> {
+export async function bodyText(body: QueryAnswer['body']): Promise<string> {
   if (Buffer.isBuffer(body)) return body.toString('utf8');
   const chunks: Buffer[] = [];
   for await (const chunk of body) chunks.push(chunk as Buffer);

@@ -4,7 +4,7 @@ import { errorTextOf } from '../backend/outcome.ts';
 import type { QueryAnswer } from '../backend/query-in-flight.ts';
 import type { Route } from '../routing/keymap.ts';
 import { type Item, type Piece, readItems } from './answer-reader.ts';
-import { type Asker, type Question, textOf } from './asker.ts';
+import { type Asker, bodyText, type Question } from './asker.ts';
 import { coverOf } from './cover.ts';
 import { ClientGone, QueryRejected, StatementFailed } from './failure.ts';
 import type { Lease } from './lease.ts';
@@ -150,7 +150,7 @@ export class Executor {
     { questionFor, lease }: Inquiry,
   ): Promise<Part> {
     const { status, body } = await this.#deps.asker.ask(replica, questionFor(replica, routes));
-    if (status !== 200) throw new QueryRejected(status, errorTextOf(await textOf(body)));
+    if (status !== 200) throw new QueryRejected(status, errorTextOf(await bodyText(body)));
     const items = readItems(Buffer.isBuffer(body) ? [body] : body, lease);
     return { replica, routes, items: resumed(await items.next(), items) };
   }

@@ -1,5 +1,12 @@
 import type { Edit } from '../influxql/edit.ts';
-import type { Clauses, Field, Reference, Span, Wildcard } from '../influxql/statement.ts';
+import {
+  type Clauses,
+  type Field,
+  isWithin,
+  type Reference,
+  type Span,
+  type Wildcard,
+} from '../influxql/statement.ts';
 import { StatementFailed } from './failure.ts';
 import { NOTHING, quoted, type Subject } from './question.ts';
 import { preferred, type Schema } from './schema.ts';
@@ -283,8 +290,4 @@ function compareNames(a: Column, b: Column): number {
 
 function spanOf({ start, end }: Span): Span {
   return { start, end };
-}
-
-function isWithin(inner: Span, outer: Span): boolean {
-  return inner.start >= outer.start && inner.end <= outer.end;
 }

@@ -2,8 +2,8 @@ import { type Edit, lift, quoteIdentifier, rename, sliceOf } from '../influxql/e
 import {
   type Clauses,
   databasesOf,
+  isWithin,
   type Source,
-  type Span,
   type Statement,
 } from '../influxql/statement.ts';
 import { StatementFailed } from './failure.ts';
@@ -158,8 +158,4 @@ export function quoted(name: string): string {
     throw new StatementFailed(`${JSON.stringify(name)} cannot be named in InfluxQL`);
   }
   return quoteIdentifier(name);
-}
-
-function isWithin(inner: Span, outer: Span): boolean {
-  return inner.start >= outer.start && inner.end <= outer.end;
 }

@@ -165,10 +165,12 @@ export function rawOf(value: unknown): string {
   return byteString(goJson(value));
 }
 
+/** The UTF-8 bytes of a text, a character each. */
 export function byteString(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
-function utf8Of(bytes: string): string {
+/** The text of a byte string. */
+export function utf8Of(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString('utf8');
 }

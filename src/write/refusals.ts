@@ -1,5 +1,6 @@
 import type { Outcome } from '../backend/outcome.ts';
 import { joined } from '../core/buffers.ts';
+import { isDigit, MINUS, NEWLINE, SPACE } from '../lineprotocol/bytes.ts';
 import { droppedBy, type Line, linesOf, namedLines, unparsableLines } from './culprits.ts';
 import { type RefusedLines, STORED, type Verdict } from './verdict.ts';
 
@@ -205,22 +206,14 @@ function byTime(payload: Buffer, lines: readonly Line[]): readonly Line[] {
     .map(({ line }) => line);
 }
 
-const NEWLINE = 0x0a;
-const BLANK = 0x20;
-const MINUS = 0x2d;
-
 /** What stands at the end of a line: before it may be zeros and any white space, behind it blanks. */
 function timeOf(line: Buffer): bigint {
   let end = line.length;
-  while (line[end - 1] === NEWLINE || line[end - 1] === BLANK) end -= 1;
+  while (line[end - 1] === NEWLINE || line[end - 1] === SPACE) end -= 1;
   let start = end;
   while (isDigit(line[start - 1])) start -= 1;
   if (start === end) return 0n;
   return BigInt(line.toString('latin1', line[start - 1] === MINUS ? start - 1 : start, end));
-}
-
-function isDigit(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
 }
 
 function errorOf(answer: Rejection): { status: number; error: string } {

@@ -1,3 +1,4 @@
+import { NEWLINE } from '../lineprotocol/bytes.ts';
 import type { LineVisitor } from '../lineprotocol/line-visitor.ts';
 import { measurementName } from '../lineprotocol/measurement.ts';
 import type { Route } from '../routing/keymap.ts';
@@ -30,8 +31,6 @@ const MAX_REPORTED_LINE_BYTES = 1024 * 1024;
 
 /** Names of measurements without a route that are told apart: each may be another one. */
 const MAX_UNROUTED_NAMES = 1000;
-
-const NEWLINE = 0x0a;
 
 /** Sorts the lines of one body by route; neighbours of one route are taken as one range, not line by line. */
 export class Splitter implements LineVisitor {

@@ -1,7 +1,6 @@
-import { type Edit, sliceOf } from '../../influxql/edit.ts';
+import { type Edit, quoteIdentifier, sliceOf } from '../../influxql/edit.ts';
 import { parseQuery } from '../../influxql/parser.ts';
 import { databasesOf, type Name } from '../../influxql/statement.ts';
-import { quoteIdentifier } from '../../influxql/edit.ts';
 import type { Piece } from '../answer-reader.ts';
 import { itemsOf, rawOf, textOf } from '../raw-json.ts';
 import { Widening } from './widen.ts';

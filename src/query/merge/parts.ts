@@ -1,5 +1,5 @@
 import type { Item, Piece } from '../answer-reader.ts';
-import { bytesOf, textOf } from '../raw-json.ts';
+import { bytesOf, textOf, utf8Of } from '../raw-json.ts';
 import type { Named } from './by-name.ts';
 import { type Heading, type NameOfRow, type Run, runsOf } from './rows.ts';
 
@@ -57,7 +57,7 @@ export async function* ownedRuns(
 ): AsyncGenerator<Run, undefined, undefined> {
   for await (const piece of piecesIn(items, aside)) {
     for (const run of runsOf(piece, nameOfRow)) {
-      if (owns(Buffer.from(run.name, 'latin1').toString('utf8'))) yield run;
+      if (owns(utf8Of(run.name))) yield run;
     }
   }
   return undefined;
