@@ -11,8 +11,8 @@ import { DB, drained } from './replica-pair.ts';
 
 type Value = NumberText | string | boolean | null;
 
-/** Statements in one query; each looks at one retention policy. */
-const SELECTS_PER_QUERY = 50;
+/** Each is about one retention policy; to make one takes a server several writes to the disk. */
+const STATEMENTS_PER_QUERY = 50;
 const TWO_HOURS_NS = 7_200_000_000_000n;
 
 /** Each line has a retention policy of its own: one line's types are no conflict for the next. */
@@ -22,7 +22,7 @@ async function startServer(t: Parameters<typeof startInfluxd>[0]): Promise<Influ
   const policies = AWKWARD_LINES.map(
     (_, index) => `CREATE RETENTION POLICY ${policyOf(index)} ON ${DB} DURATION INF REPLICATION 1`,
   );
-  await influxd.query('', policies.join(';'));
+  for (const statements of queriesOf(policies)) await influxd.query('', statements);
   return influxd;
 }
 
@@ -49,22 +49,25 @@ async function storedLines(influxd: Influxd): Promise<string[]> {
     (_, index) => `SELECT * FROM ${policyOf(index)}./.*/ GROUP BY *`,
   );
   const stored: string[] = [];
-  for (let at = 0; at < selects.length; at += SELECTS_PER_QUERY) {
-    const { results = [] } = await exactQuery(influxd, selects.slice(at, at + SELECTS_PER_QUERY));
+  for (const statements of queriesOf(selects)) {
+    const { results = [] } = await exactQuery(influxd, statements);
     for (const { series = [] } of results) stored.push(JSON.stringify(series.map(essence)));
   }
   return stored;
 }
 
-async function exactQuery(
-  { url }: Influxd,
-  statements: readonly string[],
-): Promise<InfluxqlAnswer<Value>> {
-  const form = new URLSearchParams({ db: DB, epoch: 'ns', q: statements.join(';') });
+function queriesOf(statements: readonly string[]): string[] {
+  const count = Math.ceil(statements.length / STATEMENTS_PER_QUERY);
+  return Array.from({ length: count }, (_, query) =>
+    statements.slice(query * STATEMENTS_PER_QUERY, (query + 1) * STATEMENTS_PER_QUERY).join(';'),
+  );
+}
+
+async function exactQuery({ url }: Influxd, q: string): Promise<InfluxqlAnswer<Value>> {
+  const form = new URLSearchParams({ db: DB, epoch: 'ns', q });
   const { text } = await httpRequest(`${url}/query`, {
     headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
     body: form.toString(),
-    timeoutMs: 60_000,
   });
   return parseExactJson(text) as InfluxqlAnswer<Value>;
 }
