@@ -79,7 +79,11 @@ test('an answer of 100 MB to a slow client passes through little memory', async 
   await eventually('the end of the first answer', () => open === 0);
   answering = writeAll;
   const before = residentMegabytes();
-  let largest = before;
+  const grown = (): number => residentMegabytes() - before;
+  // In the first long answer V8 compiles undici's parser (WebAssembly) for speed, beside it: 25 MB, until that is done.
+  await once((await openAnswer()).resume(), 'end');
+  await eventually('the memory of the compiler given back', () => grown() < 20);
+  let most = 0;
   let bytes = 0;
   let chunks = 0;
   const answer = await openAnswer();
@@ -95,11 +99,11 @@ test('an answer of 100 MB to a slow client passes through little memory', async 
   assert.ok(written < CHUNKS * CHUNK.length, 'the server was never stopped');
   for await (const chunk of answer) {
     bytes += (chunk as Buffer).length;
-    if (chunks++ % 50 === 0) largest = Math.max(largest, residentMegabytes());
+    if (chunks++ % 50 === 0) most = Math.max(most, grown());
   }
   assert.equal(bytes, CHUNKS * CHUNK.length);
-  largest = Math.max(largest, residentMegabytes());
-  assert.ok(largest - before < 20, `${before} MB before, ${largest} MB at most`);
+  most = Math.max(most, grown());
+  assert.ok(most < 20, `${before} MB before, ${most} MB more at most`);
 });
 
 test('the first bytes reach the client before the server has written the last', async () => {
