@@ -16,7 +16,7 @@ test('uploads', async (t) => {
     maxInflatedSize: 1_000_000,
     maxInflightBytes: 1_000_000,
   };
-  const proxy = await startProxy(t, pairConfig([a.url, b.url], {}, { ...limits, idleTimeout: 3 }));
+  const proxy = await startProxy(t, pairConfig([a.url, b.url], {}, { ...limits, idleTimeout: 2 }));
 
   await t.test(
     'a refused one is read on, for clients that read nothing before the end',
