@@ -27,17 +27,17 @@ test('however many are asked for, a few are worked on at a time', async (t) => {
   }).enable();
   t.after(() => hook.disable());
   const compressor = new Compressor({ level: 1 });
-  const jobs = Array.from({ length: 20 }, (_, job) => compressor.gzip(Buffer.alloc(50_000, job)));
+  const jobs = Array.from({ length: 20 }, (_, job) => compressor.gzip(Buffer.alloc(100_000, job)));
   assert.equal(started, 3);
   const results = await Promise.all(jobs);
   assert.equal(started, 20);
   for (const [job, result] of results.entries()) {
-    assert.ok(gunzipSync(result).equals(Buffer.alloc(50_000, job)), `job ${job}`);
+    assert.ok(gunzipSync(result).equals(Buffer.alloc(100_000, job)), `job ${job}`);
   }
 
   // Nothing is left behind that would hold up the next ones
   started = 0;
-  const more = [1, 2, 3, 4].map(() => compressor.gzip(Buffer.alloc(50_000)));
+  const more = [1, 2, 3, 4].map(() => compressor.gzip(Buffer.alloc(100_000)));
   assert.equal(started, 3);
   await Promise.all(more);
 });
