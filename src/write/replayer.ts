@@ -4,11 +4,10 @@ import type { Outcome } from '../backend/outcome.ts';
 import { invariant, ProxyError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Clock } from '../core/time.ts';
-import type { DeadLetter } from '../spill/dead-letter.ts';
 import type { Spill } from '../spill/spill.ts';
 import type { StoredRecord } from '../spill/stored-record.ts';
-import { deadPointsOf } from './dead-points.ts';
 import { type Failure, findRefused, type Found, type Rejection } from './refusals.ts';
+import type { RefusedPoints } from './refused-points.ts';
 import type { Requests } from './requests.ts';
 
 const inflate = promisify(gunzip);
@@ -40,7 +39,7 @@ export interface ReplayerOptions {
 
 export interface ReplayerDeps extends Requests {
   readonly spill: Spill;
-  readonly deadLetter: DeadLetter;
+  readonly refusedPoints: RefusedPoints;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -210,12 +209,10 @@ export class Replayer {
   }
 
   async #keep(record: StoredRecord, { refused, expired, isExact }: Found): Promise<void> {
-    const context = { ...record, timeMs: this.#deps.clock.now() };
-    const points = refused.flatMap((lines) => deadPointsOf(lines, context));
-    if (points.length > 0) await this.#deps.deadLetter.append(points);
-    if (expired + points.length === 0) return;
+    const points = await this.#deps.refusedPoints.keep(refused, record);
+    if (expired + points === 0) return;
     const { name: backend } = this.#options;
-    const found = { backend, refused: points.length, expired, isExact };
+    const found = { backend, refused: points, expired, isExact };
     this.#deps.log.warn(found, 'points refused in replay');
   }
 

@@ -1,6 +1,5 @@
 import type { Health } from '../backend/health.ts';
 import type { StatementOutcome } from '../backend/outcome.ts';
-import { ProxyError } from '../core/errors.ts';
 import { InOrder } from '../core/in-order.ts';
 import type { Log } from '../core/log.ts';
 import { backoffMs, type Clock } from '../core/time.ts';
@@ -9,16 +8,16 @@ import type { FreeSpace } from '../spill/free-space.ts';
 import type { Spill } from '../spill/spill.ts';
 import type { Totals } from '../spill/totals.ts';
 import type { Member } from './admission.ts';
-import type { Batch, WriteTarget } from './batch.ts';
+import type { Batch } from './batch.ts';
 import type { Delivery, Destination } from './coalescer.ts';
-import { deadPointsOf } from './dead-points.ts';
 import type { Detachment } from './detachment.ts';
 import { Lanes } from './lanes.ts';
 import type { Failure } from './refusals.ts';
+import { RefusedPoints } from './refused-points.ts';
 import { type Moved, Replayer, type Step } from './replayer.ts';
 import { reported, type Requests } from './requests.ts';
 import { type AnyShipment, BatchShipment, StatementShipment } from './shipment.ts';
-import type { RefusedLines, StatementVerdict } from './verdict.ts';
+import type { StatementVerdict } from './verdict.ts';
 
 /** A slice of a backend's configuration; times are milliseconds. */
 export interface SenderOptions {
@@ -56,6 +55,8 @@ const MIN_REPLAY_PAUSE_MS = 100;
  * batches wait in memory, for `spillAfter` at most as all do. A detached backend gets nothing any more, its spill stays as it is.
  */
 export class Sender implements Destination, Member {
+  /** What this backend has refused. */
+  readonly refusedPoints: RefusedPoints;
   #phase: 'live' | 'closing in' | 'catching up';
   // Bytes of batches that are not settled.
   #queuedBytes = 0;
@@ -74,7 +75,9 @@ export class Sender implements Destination, Member {
     this.#options = options;
     this.#deps = deps;
     this.#requests = reported(deps, deps.health);
-    this.#replayer = new Replayer(options, { ...deps, ...this.#requests });
+    this.refusedPoints = new RefusedPoints(options.name, deps);
+    const { refusedPoints } = this;
+    this.#replayer = new Replayer(options, { ...deps, ...this.#requests, refusedPoints });
     const isComplete = deps.spill.isEmpty && !deps.detachment.isDetached;
     this.#phase = isComplete ? 'live' : 'catching up';
     this.#lanes = new Lanes(options, {
@@ -185,23 +188,6 @@ export class Sender implements Destination, Member {
   executeNow(form: string): Promise<StatementOutcome> {
     if (!this.#deps.health.isDown) return this.#requests.execute(form);
     return Promise.resolve({ kind: 'failed', reason: 'down' });
-  }
-
-  /**
-   * Keeps lines that this backend refused while another one stored them, with the words of the refusal. If there is no room
-   * for more, the client's answer is the only one who tells of them: it is no reason to have the client repeat them for ever.
-   */
-  async bury(target: WriteTarget, refused: readonly RefusedLines[]): Promise<void> {
-    const { db, name: backend } = this.#options;
-    const context = { ...target, db, timeMs: this.#deps.clock.now() };
-    const points = refused.flatMap((lines) => deadPointsOf(lines, context));
-    try {
-      await this.#deps.deadLetter.append(points);
-    } catch (error) {
-      if (!(error instanceof ProxyError) || error.code !== 'SPILL_FULL') throw error;
-      const { message: reason } = error;
-      this.#deps.log.error({ backend, points: points.length, reason }, 'refused points not kept');
-    }
   }
 
   /** Everything that is not answered goes to disk now, so that no client has to wait any longer. */

@@ -173,7 +173,8 @@ export class WritePath {
     for (const [index, verdict] of verdicts.entries()) {
       if (verdict.kind !== 'refused') continue;
       this.#deps.counters.pointsDiverged += pointsOf(verdict);
-      await senders[index]?.bury(target, verdict.lines);
+      const sender = senders[index];
+      await sender?.refusedPoints.keepIfRoom(verdict.lines, { ...target, db: sender.db });
     }
   }
 

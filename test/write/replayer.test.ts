@@ -8,6 +8,7 @@ import { systemClock } from '../../src/core/time.ts';
 import { CURSOR_FILE } from '../../src/spill/cursor.ts';
 import { DeadLetter } from '../../src/spill/dead-letter.ts';
 import { Spill } from '../../src/spill/spill.ts';
+import { RefusedPoints } from '../../src/write/refused-points.ts';
 import { Replayer, type ReplayerOptions } from '../../src/write/replayer.ts';
 import { eventually } from '../support/eventually.ts';
 import { fakeLog } from '../support/fake-log.ts';
@@ -53,10 +54,11 @@ async function spillOf(
   };
   await Promise.all(records.map((lines) => append(lines)));
   const deadLetter = await DeadLetter.open('/dead', disk);
+  const refusedPoints = new RefusedPoints('a', { deadLetter, log, clock: systemClock });
   const replayer = new Replayer(
     { name: 'a', maxRowLimit: 10_000, gzip: true, spillAfter: 60_000, ...options },
     {
-      ...{ spill, deadLetter, send, log, clock: systemClock },
+      ...{ spill, refusedPoints, send, log, clock: systemClock },
       execute: () => Promise.reject(new Error('no statement is in the spill')),
     },
   );
