@@ -26,9 +26,9 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   },
   'daemon.ts': { folders: [...BELOW_HTTP, 'http', 'daemon-backend.ts'], packages: [] },
   'daemon-backend.ts': { folders: BELOW_HTTP, packages: [] },
-  // Handlers turn a request into the words of the parts: a statement, a precision, a route.
+  // Handlers turn a request into the words of the parts: a statement, a precision.
   http: {
-    folders: ['core', 'metrics', 'lineprotocol', 'influxql', 'routing', 'write', 'query'],
+    folders: ['core', 'metrics', 'lineprotocol', 'influxql', 'write', 'query'],
     packages: [],
   },
   // What operators do beside a running proxy, or without one.
@@ -37,11 +37,11 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     folders: ['core', 'metrics', 'lineprotocol', 'routing', 'spill', 'backend'],
     packages: [],
   },
-  query: { folders: ['core', 'metrics', 'influxql', 'routing', 'backend'], packages: [] },
-  backend: { folders: ['core', 'metrics'], packages: ['undici'] },
+  query: { folders: ['core', 'influxql', 'routing', 'backend'], packages: [] },
+  backend: { folders: ['core'], packages: ['undici'] },
   config: { folders: ['core'], packages: ['zod', 'node:fs'] },
-  metrics: { folders: ['core'], packages: ['prom-client'] },
-  lineprotocol: { folders: ['core'], packages: ['influx-line-protocol-parser'] },
+  metrics: { folders: [], packages: [] },
+  lineprotocol: { folders: [], packages: ['influx-line-protocol-parser'] },
   influxql: { folders: ['core'], packages: [] },
   routing: { folders: ['core'], packages: [] },
   spill: { folders: ['core'], packages: ['node:fs'] },
