@@ -30,6 +30,17 @@ export type StatementOutcome =
   | { readonly kind: 'refused'; readonly status: number; readonly body: string }
   | Extract<Outcome, { kind: 'failed' }>;
 
+/**
+ * How an error of a statement begins that is about the server: it is closing down, or has too much to do. The same statement is
+ * right elsewhere, or later. From influxd 1.6.7: query/executor.go, tsdb/shard.go.
+ */
+export const SERVER_ERRORS: readonly string[] = [
+  'query engine shutdown',
+  'engine is closed',
+  'shard is disabled',
+  'max-concurrent-queries limit exceeded',
+];
+
 /** A statement that fails is a 200 with an `error` in its result; one that does not parse is a 400. */
 export function statementOutcomeOf(status: number, body: string): StatementOutcome {
   if (status === 400) return { kind: 'refused', status, body };
@@ -41,7 +52,10 @@ export function statementOutcomeOf(status: number, body: string): StatementOutco
     };
   }
   // The answer to a statement that changes data holds no data that could look like an error.
-  return body.includes('"error":') ? { kind: 'refused', status, body } : { kind: 'done', body };
+  const [, error] = /"error":"([^"]*)/.exec(body) ?? [];
+  if (error === undefined) return { kind: 'done', body };
+  const isLaterRight = SERVER_ERRORS.some((own) => error.startsWith(own));
+  return isLaterRight ? { kind: 'failed', reason: error } : { kind: 'refused', status, body };
 }
 
 export interface WriteAnswer {

@@ -1,6 +1,6 @@
 import { gunzipSync, constants } from 'node:zlib';
 import type { QueryForm } from '../backend/influxdb.ts';
-import { errorTextOf } from '../backend/outcome.ts';
+import { errorTextOf, SERVER_ERRORS } from '../backend/outcome.ts';
 import type { QueryAnswer, QueryInFlight } from '../backend/query-in-flight.ts';
 import { goJson } from '../core/go-json.ts';
 import type { Signal } from '../core/signal.ts';
@@ -68,8 +68,8 @@ export class Asker {
 
   /** A database that somebody dropped, or nobody created, holds nothing: not the same as a query that finds nothing. */
   async #assertDatabase(replica: Replica, question: Question): Promise<void> {
-    const form = [['q', 'SHOW RETENTION POLICIES']] as const;
-    const probe = { ...question, form, headers: {}, hidesMissingDatabase: false };
+    if (question.form === PROBE) throw new Error('the answer is empty');
+    const probe = { ...question, form: PROBE, headers: {}, hidesMissingDatabase: false };
     await bodyText((await this.ask(replica, probe)).body);
   }
 
@@ -99,6 +99,9 @@ export class Asker {
   }
 }
 
+/** What every database has an answer to. */
+const PROBE: QueryForm = [['q', 'SHOW RETENTION POLICIES']];
+
 const UNUSABLE = new Error('the answer is of no use');
 
 function isFailure(status: number): boolean {
@@ -110,7 +113,7 @@ async function failureOf({ status, body }: QueryAnswer): Promise<Error> {
   return new Error(text === '' ? `status ${status}` : `status ${status}: ${text}`);
 }
 
-/** Whether the answer says nothing, as it would without a database. Throws when it tells that there is none. */
+/** Whether the answer says nothing, as it would without a database. Throws when it says something of the server instead. */
 function mayMissDatabase(
   { db }: Replica,
   { hidesMissingDatabase }: Question,
@@ -118,12 +121,15 @@ function mayMissDatabase(
 ): boolean {
   if (status !== 200 || beginning.length > MAX_JUDGED_BYTES) return false;
   const text = readable(beginning, headers['content-encoding'] !== undefined);
-  const missing = `database not found: ${db}`;
   const isMsgpack = headers['content-type']?.includes('msgpack') === true;
-  const isTold = text.startsWith(BEFORE_ERROR)
-    ? text.startsWith(goJson(missing).slice(0, -1), BEFORE_ERROR.length)
-    : isMsgpack && text.includes(missing);
-  if (isTold) throw new Error(missing);
+  if (isMsgpack || text.startsWith(BEFORE_ERROR)) {
+    const isTold = (error: string): boolean =>
+      isMsgpack
+        ? text.includes(error)
+        : text.startsWith(goJson(error).slice(0, -1), BEFORE_ERROR.length);
+    const told = [`database not found: ${db}`, ...SERVER_ERRORS].find(isTold);
+    if (told !== undefined) throw new Error(told);
+  }
   return text === '' || (hidesMissingDatabase && VACANT.some((vacant) => text.includes(vacant)));
 }
 

@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { execFile } from 'node:child_process';
 import { after, test } from 'node:test';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { CleanupStack } from '../support/cleanup.ts';
 import type { HttpAnswer } from '../support/http-client.ts';
 import { startProxy } from '../support/proxy.ts';
@@ -137,6 +138,31 @@ test('what a replica says of the query itself is the answer, and nobody else is 
   await check(400, '{"error":"error parsing query: found x"}\n');
   await check(413, '{"error":"Request Entity Too Large"}\n');
   await check(200, '{"results":[{"statement_id":0,"error":"timeout"}]}\n');
+  await check(200, '{"results":[{"statement_id":0,"error":"query interrupted"}]}\n');
+  const said = '"columns":["time","said"],"values":[[1,"query engine shutdown"]]';
+  await check(200, `{"results":[{"statement_id":0,"series":[{"name":"m",${said}}]}]}\n`);
+});
+
+test('a replica that is closing down, or has too much to do, is no reason for an error', async () => {
+  const check = async (body: string | Buffer, headers = {}, then = body): Promise<void> => {
+    reset();
+    near.answer({ status: 200, headers, body }, { status: 200, body: then });
+    const answer = await ask(proxy.url, 'db', Q);
+    assert.equal(answer.text, '{"from":"far"}\n', body.toString());
+  };
+  const json = (error: string): string => `{"results":[{"statement_id":0,"error":"${error}"}]}\n`;
+
+  await check(json('query engine shutdown'));
+  await check(json('engine is closed'));
+  await check(json('shard is disabled'));
+  await check(json('max-concurrent-queries limit exceeded(9, 9)'));
+  const pretty = JSON.stringify(JSON.parse(json('query engine shutdown')), null, 4);
+  await check(`${pretty}\n`);
+  await check(gzipSync(json('query engine shutdown')), { 'Content-Encoding': 'gzip' });
+  const msgpack = '\x81\xa7results\x91\x81\xa5error\xb5query engine shutdown';
+  await check(Buffer.from(msgpack, 'latin1'), { 'Content-Type': 'application/x-msgpack' });
+  await check('', { 'Content-Type': 'text/csv' }, json('query engine shutdown'));
+  await check('');
 });
 
 test('when every replica fails the client gets a 503 that says why, and may try again', async () => {
