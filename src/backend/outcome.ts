@@ -41,6 +41,10 @@ export const SERVER_ERRORS: readonly string[] = [
   'max-concurrent-queries limit exceeded',
 ];
 
+export function isServerError(error: string): boolean {
+  return SERVER_ERRORS.some((own) => error.startsWith(own));
+}
+
 /** A statement that fails is a 200 with an `error` in its result; one that does not parse is a 400. */
 export function statementOutcomeOf(status: number, body: string): StatementOutcome {
   if (status === 400) return { kind: 'refused', status, body };
@@ -54,8 +58,9 @@ export function statementOutcomeOf(status: number, body: string): StatementOutco
   // The answer to a statement that changes data holds no data that could look like an error.
   const [, error] = /"error":"([^"]*)/.exec(body) ?? [];
   if (error === undefined) return { kind: 'done', body };
-  const isLaterRight = SERVER_ERRORS.some((own) => error.startsWith(own));
-  return isLaterRight ? { kind: 'failed', reason: error } : { kind: 'refused', status, body };
+  return isServerError(error)
+    ? { kind: 'failed', reason: error }
+    : { kind: 'refused', status, body };
 }
 
 export interface WriteAnswer {

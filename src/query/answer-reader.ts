@@ -1,3 +1,4 @@
+import { isServerError } from '../backend/outcome.ts';
 import { StatementFailed } from './failure.ts';
 import type { Lease } from './lease.ts';
 import { itemsOf, JsonCursor, MalformedAnswer, textOf } from './raw-json.ts';
@@ -25,7 +26,7 @@ const LINE_FEED = 0x0a;
 /**
  * Reads the answer to one statement, asked for with `chunked=true`: a document a line. What is held, one line, counts
  * against the lease. Ending the iteration early destroys the body. Throws StatementFailed with the server's words when
- * the statement failed, MalformedAnswer when this is no answer.
+ * the statement failed, MalformedAnswer when this is no answer, another error when the server failed.
  */
 export async function* readItems(
   body: AsyncIterable<Buffer> | Iterable<Buffer>,
@@ -37,9 +38,13 @@ export async function* readItems(
     isEmpty = false;
     const { items, error } = parseAnswer(line);
     yield* items;
-    if (error !== undefined) throw new StatementFailed(textOf(error));
+    if (error !== undefined) throw failureOf(textOf(error));
   }
   if (isEmpty) throw new MalformedAnswer('the answer is empty');
+}
+
+function failureOf(error: string): Error {
+  return isServerError(error) ? new Error(error) : new StatementFailed(error);
 }
 
 /** One document; `error` is a JSON string, as the server wrote it. */

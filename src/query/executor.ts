@@ -5,6 +5,7 @@ import type { QueryAnswer } from '../backend/query-in-flight.ts';
 import type { Route } from '../routing/keymap.ts';
 import { type Item, type Piece, readItems } from './answer-reader.ts';
 import { type Asker, bodyText, type Question } from './asker.ts';
+import { withBeginning } from './beginning.ts';
 import { coverOf } from './cover.ts';
 import { ClientGone, QueryRejected, StatementFailed } from './failure.ts';
 import type { Lease } from './lease.ts';
@@ -24,6 +25,8 @@ export type QuestionFor = (replica: Replica, routes: ReadonlySet<Route>) => Ques
 export interface Inquiry {
   readonly questionFor: QuestionFor;
   readonly lease: Lease;
+  /** Bytes of an answer that are held back until they are all there, or it is whole: so long another replica can take over. */
+  readonly heldBytes: number;
 }
 
 /** What the first replica gave that gave anything. */
@@ -78,7 +81,7 @@ export class Executor {
 
   /**
    * Divides the routes among replicas, which answer at the same time; what a failing one should have answered for is
-   * divided anew among the others, up to the first item of its answer. Rejects with REPLICAS_UNAVAILABLE when a route has
+   * divided anew among the others, as long as its answer is held back. Rejects with REPLICAS_UNAVAILABLE when a route has
    * no replica left.
    */
   open(routes: readonly Route[], inquiry: Inquiry): Promise<readonly Part[]> {
@@ -147,12 +150,12 @@ export class Executor {
   async #open(
     replica: Replica,
     routes: ReadonlySet<Route>,
-    { questionFor, lease }: Inquiry,
+    { questionFor, lease, heldBytes }: Inquiry,
   ): Promise<Part> {
     const { status, body } = await this.#deps.asker.ask(replica, questionFor(replica, routes));
     if (status !== 200) throw new QueryRejected(status, errorTextOf(await bodyText(body)));
     const items = readItems(Buffer.isBuffer(body) ? [body] : body, lease);
-    return { replica, routes, items: resumed(await items.next(), items) };
+    return { replica, routes, items: await withBeginning(items, lease, heldBytes) };
   }
 
   /** What to tell of a replica that failed. Throws what no other replica would change. */
@@ -173,7 +176,7 @@ function isFinal(error: unknown): boolean {
   );
 }
 
-/** Behind its first item an answer that breaks off fails the statement: what came of it may be on its way to the client. */
+/** Behind its beginning an answer that breaks off fails the statement: what came of it may be on its way to the client. */
 function namingBreaks({ replica, routes, items }: Part): Part {
   const named = async function* (): AsyncGenerator<Item, void, undefined> {
     try {
@@ -190,18 +193,4 @@ function namingBreaks({ replica, routes, items }: Part): Part {
 function unavailable(failures: readonly string[]): ProxyError {
   const why = failures.length === 0 ? 'none may be read from' : failures.join('; ');
   return new ProxyError('REPLICAS_UNAVAILABLE', `no replica can answer the query: ${why}`);
-}
-
-/** An iteration of which the first step has been made. */
-async function* resumed<T>(
-  first: IteratorResult<T, void>,
-  rest: AsyncGenerator<T, void, undefined>,
-): AsyncGenerator<T, void, undefined> {
-  try {
-    if (first.done === true) return;
-    yield first.value;
-    yield* rest;
-  } finally {
-    await rest.return();
-  }
 }

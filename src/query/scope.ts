@@ -11,6 +11,9 @@ const CLIENTS_PARAMETERS = ['rp', 'epoch', 'params', 'time_format'];
 /** Passed on with questions that the proxy asks to prepare one: what gives their texts a meaning. */
 const OWN_PARAMETERS = ['rp', 'params'];
 
+/** Most answers are whole by then. A client that wants pieces gets the first one as soon as it is there. */
+const HELD_BYTES = 64 * 1024;
+
 export interface ScopeOptions {
   readonly subject: Subject;
   /** Of the request, decoded. */
@@ -78,9 +81,10 @@ export class Scope {
     textFor: TextFor,
     hidesMissingDatabase: boolean,
   ): Inquiry {
-    const { signal, lease } = this.#options;
+    const { signal, lease, pieceRows } = this.#options;
     return {
       lease,
+      heldBytes: pieceRows === undefined ? HELD_BYTES : 1,
       questionFor: ({ db }, routes) => {
         const q = textFor(db, routes);
         // Chunked answers are not cut at the server's max-row-limit, and can be read piece by piece.

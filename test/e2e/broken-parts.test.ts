@@ -38,6 +38,9 @@ const selecting =
     return isSelect ? step : { status: 200, body: '{"results":[{"statement_id":0}]}\n' };
   };
 
+/** More than a server may still take back, by handing over to another one. */
+const manyRows = Array.from({ length: 10_000 }, (_, at) => `[${at},1]`).join(',');
+
 const M = '{"name":"m","columns":["time","v"],"values":[[1,1]]}';
 const N = '{"name":"n","columns":["time","v"],"values":[[1,1]]}';
 const Q = 'SELECT v FROM m, n';
@@ -51,7 +54,7 @@ async function answer(step: Step): Promise<string> {
   return text.trimEnd();
 }
 
-test('a part that breaks before its first row is answered by another server', async () => {
+test('a part that breaks while it is short is answered by another server', async () => {
   const whole = `{"results":[{"statement_id":0,"series":[${M},${N}]}]}`;
   assert.equal(await answer({ status: 200, body: line('n') }), whole);
   assert.equal(await answer(503), whole);
@@ -67,20 +70,28 @@ test('a part that breaks before its first row is answered by another server', as
     }),
     whole,
   );
+  const begun = line('n', ',"partial":true');
+  assert.equal(await answer({ status: 200, body: [begun], then: 'reset' }), whole);
+  assert.equal(await answer({ status: 200, body: [begun, '{"results":[{'] }), whole);
+  assert.equal(await answer({ status: 200, body: [begun], then: 'hang' }), whole);
+  const closing = '{"results":[{"statement_id":0,"error":"query engine shutdown"}]}\n';
+  assert.equal(await answer({ status: 200, body: [begun, closing] }), whole);
 });
 
-test('a part that breaks behind its first rows is an error of the statement', async () => {
+test('a part that breaks when it has become long is an error of the statement', async () => {
   const broken = async (step: Step, reason: RegExp): Promise<void> => {
     const { results } = JSON.parse(await answer(step)) as { results: { error?: string }[] };
     assert.match(results[0]?.error ?? '', reason);
   };
-  const begun = line('n', ',"partial":true');
+  const begun = line('n', ',"partial":true').replace('[1,1]', manyRows);
 
-  await broken({ status: 200, body: [begun], then: 'reset' }, /the answer of y broke off: /);
   await broken({ status: 200, body: [begun, '{"results":[{'] }, /the answer of y broke off: /);
   await broken({ status: 200, body: [begun], then: 'hang' }, /no complete answer within 1000 ms/);
-  const failed = '{"results":[{"statement_id":0,"error":"query interrupted"}]}\n';
-  await broken({ status: 200, body: [begun, failed] }, /^query interrupted$/);
+  const failing = (error: string): string =>
+    `{"results":[{"statement_id":0,"error":"${error}"}]}\n`;
+  await broken({ status: 200, body: [begun, failing('query interrupted')] }, /^query interrupted$/);
+  const closing = failing('query engine shutdown');
+  await broken({ status: 200, body: [begun, closing] }, /y broke off: query engine shutdown$/);
 });
 
 test('what a server says of the query itself is the answer', async () => {
