@@ -125,7 +125,7 @@ function mayMissDatabase(
   if (isMsgpack || text.startsWith(BEFORE_ERROR)) {
     const isTold = (error: string): boolean =>
       isMsgpack
-        ? text.includes(error)
+        ? MSGPACK_BEFORE_ERROR.test(text.slice(0, Math.max(0, text.indexOf(error))))
         : text.startsWith(goJson(error).slice(0, -1), BEFORE_ERROR.length);
     const told = [`database not found: ${db}`, ...SERVER_ERRORS].find(isTold);
     if (told !== undefined) throw new Error(told);
@@ -143,6 +143,8 @@ export async function bodyText(body: QueryAnswer['body']): Promise<string> {
 /** Bytes; errors and empty results are shorter, compressed or not. A longer answer holds data. */
 const MAX_JUDGED_BYTES = 1024;
 const BEFORE_ERROR = '{"results":[{"statement_id":0,"error":';
+/** The key, then the type and length of a string, one to three bytes. */
+const MSGPACK_BEFORE_ERROR = /error.{1,3}$/s;
 /** How a server says that there is nothing: no series, or none counted. */
 const VACANT = ['"statement_id":0}]', '"columns":["cardinality estimation"],"values":[[0]]'];
 

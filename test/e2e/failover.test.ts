@@ -124,9 +124,9 @@ test('Q9: a replica that refuses connections is passed over, noticed or not', as
 });
 
 test('what a replica says of the query itself is the answer, and nobody else is asked', async () => {
-  const check = async (status: number, body: string): Promise<void> => {
+  const check = async (status: number, body: string, more = {}): Promise<void> => {
     reset();
-    const headers = { 'X-Influxdb-Error': 'as it is\x80' };
+    const headers = { 'X-Influxdb-Error': 'as it is\x80', ...more };
     near.answer({ status, headers, body });
     const answer = await ask(proxy.url, 'db', Q);
     assert.equal(answer.status, status);
@@ -141,6 +141,8 @@ test('what a replica says of the query itself is the answer, and nobody else is 
   await check(200, '{"results":[{"statement_id":0,"error":"query interrupted"}]}\n');
   const said = '"columns":["time","said"],"values":[[1,"query engine shutdown"]]';
   await check(200, `{"results":[{"statement_id":0,"series":[{"name":"m",${said}}]}]}\n`);
+  const packed = '~said~values~query engine shutdown';
+  await check(200, packed, { 'Content-Type': 'application/x-msgpack' });
 });
 
 test('a replica that is closing down, or has too much to do, is no reason for an error', async () => {
